@@ -21,12 +21,9 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-void hf_space_lock(void) {
-    pthread_mutex_lock(&lock);
-}
-
-void hf_space_unlock(void) {
-    pthread_mutex_unlock(&lock);
+void hf_space_fork(hf_fork_phase phase) {
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&lock);
+    else pthread_mutex_unlock(&lock);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ records */
@@ -49,9 +46,9 @@ static void *record_locked(size_t bytes) {
 }
 
 void *hf_space_record(size_t bytes) {
-    hf_space_lock();
+    pthread_mutex_lock(&lock);
     void *record = record_locked(bytes);
-    hf_space_unlock();
+    pthread_mutex_unlock(&lock);
     return record;
 }
 
@@ -182,14 +179,14 @@ int hf_space_take(uint64_t min_bytes, uint64_t preferred_bytes, const hf_os_advi
     unsigned min = hf_log2_ceil(hf_max(min_bytes, HF_UNIT_BYTES));
     unsigned preferred = hf_log2_ceil(hf_min(hf_max(preferred_bytes, UINT64_C(1) << min), UINT64_C(1) << (ADDRESS_BITS - 1)));
     hf_range *range;
-    hf_space_lock();
+    pthread_mutex_lock(&lock);
     int error = take_locked(min, preferred, &range);
-    hf_space_unlock();
+    pthread_mutex_unlock(&lock);
     if (error != 0) return error;
     if ((error = hf_os_advise(range->base, range->bytes, advice)) != 0) {
-        hf_space_lock();
+        pthread_mutex_lock(&lock);
         idle_push(range);
-        hf_space_unlock();
+        pthread_mutex_unlock(&lock);
         return error;
     }
     range->committed_bytes = range->used_bytes = range->touched_bytes = 0;
@@ -238,8 +235,8 @@ int hf_space_give(hf_range *range) {
     if (meta_used > 0 && hf_os_purge(range->meta, meta_used) != 0) memset(range->meta, 0, meta_used);
     hf_store_release(&range->serving, false);
     if (range->base_era > HF_ERA_MAX / 2) return 0; /* kept for ever, serves nobody: its eras are used up */
-    hf_space_lock();
+    pthread_mutex_lock(&lock);
     idle_push(range);
-    hf_space_unlock();
+    pthread_mutex_unlock(&lock);
     return 0;
 }

@@ -87,8 +87,6 @@ static inline uint64_t hf_range_whole_bytes(const hf_range *range) {
 /* For records that live as long as the process, zero at first. NULL: no memory. */
 void *hf_space_record(size_t bytes);
 
-/* Around fork: no other thread may be inside. */
-void hf_space_lock(void);
-void hf_space_unlock(void);
+void hf_space_fork(hf_fork_phase phase);
 
 #endif

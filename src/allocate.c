@@ -26,6 +26,7 @@
 
 /* What was popped and is on its way to a segment. */
 typedef struct hf_issue {
+    const char *call;
     hf_hold *hold;
     hf_chunk *chunk;
     uint32_t slot;
@@ -35,7 +36,8 @@ typedef struct hf_issue {
 } hf_issue;
 
 /* In a section or under the lock: from here on a close sees it. */
-static inline void issue_begin(hf_issue *issue, hf_hold *hold, unsigned flags) {
+static inline void issue_begin(hf_issue *issue, const char *call, hf_hold *hold, unsigned flags) {
+    issue->call = call;
     issue->hold = hold;
     issue->chunk = hf_chunk_of(hold);
     issue->slot = hf_slot_of(issue->chunk, hold);
@@ -55,7 +57,7 @@ static inline void issue_segment(const hf_issue *issue, hf_segment *segment) {
 HF_COLD static hf_status issue_revoked(const hf_issue *issue, hf_pool pool) {
     hf_hold_unpin(issue->hold, hf_view_era(issue->era, 0));
     hf_drain_notify();
-    return hf_fail(&(hf_facts){ .call = "hf_pool_allocate", .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = pool.id });
+    return hf_fail(&(hf_facts){ .call = issue->call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = pool.id });
 }
 
 /* No memory for HF_POPULATE: the slot goes back, charged for what the kernel did make resident. */
@@ -71,7 +73,7 @@ HF_COLD static hf_status issue_unpopulated(const hf_issue *issue, hf_pool pool, 
     }
     hf_pool_unlock(record);
     if (!mine) return issue_revoked(issue, pool);
-    hf_fail_system("hf_pool_allocate", "madvise(MADV_POPULATE_WRITE)", bytes, error);
+    hf_fail_system(issue->call, "madvise(MADV_POPULATE_WRITE)", bytes, error);
     return error == ENOMEM || error == EAGAIN ? HF_NO_MEMORY : HF_SYSTEM;
 }
 
@@ -96,6 +98,7 @@ static inline hf_status issue_end(const hf_issue *issue, hf_pool pool, unsigned 
 /* --------------------------------------------------------------------------------------------------------------- allocating */
 
 typedef struct hf_request {
+    const char *call;
     hf_pool pool;
     uint64_t size;
     unsigned flags;
@@ -187,8 +190,8 @@ static bool wait_for_room(hf_pool_record *record, hf_request *r) {
 
 static hf_status refuse(hf_pool_record *record, const hf_request *r) {
     record->counters[r->class].refusals++;
-    if (r->error != 0) return hf_fail_system("hf_pool_allocate", "reserving address space for slots", r->bytes, ENOMEM);
-    hf_facts facts = { .call = "hf_pool_allocate", .status = HF_NO_MEMORY, .reason = HF_WHY_POOL_FULL, .size = r->bytes };
+    if (r->error != 0) return hf_fail_system(r->call, "mmap for address space", r->bytes, ENOMEM);
+    hf_facts facts = { .call = r->call, .status = HF_NO_MEMORY, .reason = HF_WHY_POOL_FULL, .size = r->bytes };
     facts.a = record->charged_bytes;
     facts.b = record->limit_bytes;
     facts.c = record->charged_bytes;
@@ -201,7 +204,7 @@ static hf_status refuse(hf_pool_record *record, const hf_request *r) {
 static hf_status obtain(hf_pool_record *record, hf_request *r, hf_hold **hold) {
     for (;;) {
         if (record->life != HF_LIFE_OPEN)
-            return hf_fail(&(hf_facts){ .call = "hf_pool_allocate", .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = r->pool.id });
+            return hf_fail(&(hf_facts){ .call = r->call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = r->pool.id });
         if (r->bytes > record->limit_bytes) return refuse(record, r);
         bool within_limit = record->charged_bytes <= record->limit_bytes;
         if (within_limit && ((*hold = take_cached(record, r)) || (*hold = take_empty(record, r)))) return HF_OK;
@@ -211,21 +214,22 @@ static hf_status obtain(hf_pool_record *record, hf_request *r, hf_hold **hold) {
     }
 }
 
-HF_COLD static hf_status check_arguments(size_t size, unsigned flags, const hf_segment *segment) {
-    const char *call = "hf_pool_allocate";
+HF_COLD static hf_status check_arguments(const char *call, size_t size, unsigned flags, const hf_segment *segment) {
     if (size == 0) return hf_fail_text(call, HF_INVALID, "the size is 0");
-    if (flags & ~ALL_FLAGS) return hf_fail_text(call, HF_INVALID, "flags has bits that mean nothing");
+    if (flags & ~ALL_FLAGS)
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_VALUE, .text = "flags", .a = flags,
+                                    .more = "a sum of HF_UNINITIALISED, HF_POPULATE and HF_NO_WAIT" });
     if (!segment) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     return HF_OK;
 }
 
-HF_COLD static hf_status allocate_slow(hf_pool pool, size_t size, unsigned flags, hf_segment *segment) {
+HF_COLD static hf_status allocate_slow(const char *call, hf_pool pool, size_t size, unsigned flags, hf_segment *segment) {
     hf_pool_record *record;
     hf_issue issue;
-    hf_request r = { .pool = pool, .size = size, .flags = flags };
-    hf_status status = check_arguments(size, flags, segment);
+    hf_request r = { .call = call, .pool = pool, .size = size, .flags = flags };
+    hf_status status = check_arguments(call, size, flags, segment);
     if (status != HF_OK) return status;
-    if ((status = hf_pool_lock("hf_pool_allocate", pool, &record)) != HF_OK) return status;
+    if ((status = hf_pool_lock(call, pool, &record)) != HF_OK) return status;
     r.class = hf_size_class_of(&record->sizes, size);
     if (r.class < record->sizes.count) r.bytes = record->sizes.bytes[r.class];
     else if (!hf_round_up_checked(size, hf_os_page_bytes(), &r.bytes)) r.bytes = UINT64_MAX;
@@ -234,7 +238,7 @@ HF_COLD static hf_status allocate_slow(hf_pool pool, size_t size, unsigned flags
     status = obtain(record, &r, &hold);
     if (status == HF_OK) {
         record->counters[r.class].allocations++;
-        issue_begin(&issue, hold, flags);
+        issue_begin(&issue, call, hold, flags);
     }
     hf_pool_unlock(record);
     return status == HF_OK ? issue_end(&issue, pool, flags, segment) : status;
@@ -248,7 +252,7 @@ HF_COLD static void tick(hf_pool pool) {
 }
 
 /* In a section: out of the thread's own magazine. */
-static inline bool allocate_fast(hf_pool pool, size_t size, unsigned flags, hf_issue *issue, uint64_t *allocations) {
+static inline bool allocate_fast(const char *call, hf_pool pool, size_t size, unsigned flags, hf_issue *issue, uint64_t *allocations) {
     hf_thread *thread = hf_thread_known();
     hf_pool_record *record = hf_pool_at(pool.id);
     if (!thread || !record) return false;
@@ -257,7 +261,7 @@ static inline bool allocate_fast(hf_pool pool, size_t size, unsigned flags, hf_i
     uint32_t class = hf_size_class_of(&record->sizes, size);
     hf_hold *hold = class < record->sizes.count ? hf_magazine_pop(&cache->magazines[class]) : NULL;
     if (hold) {
-        issue_begin(issue, hold, flags);
+        issue_begin(issue, call, hold, flags);
         hf_bump_counter(&cache->magazines[class].allocations);
         *allocations = cache->magazines[class].allocations;
     }
@@ -265,22 +269,27 @@ static inline bool allocate_fast(hf_pool pool, size_t size, unsigned flags, hf_i
     return hold != NULL;
 }
 
-hf_status hf_pool_allocate(hf_pool pool, size_t size, unsigned flags, hf_segment *segment) {
+static inline hf_status allocate(const char *call, hf_pool pool, size_t size, unsigned flags, hf_segment *segment) {
     hf_issue issue;
     uint64_t allocations;
-    if (HF_LIKELY(size != 0 && !(flags & ~ALL_FLAGS) && segment && allocate_fast(pool, size, flags, &issue, &allocations))) {
+    if (HF_LIKELY(size != 0 && !(flags & ~ALL_FLAGS) && segment && allocate_fast(call, pool, size, flags, &issue, &allocations))) {
         hf_status status = issue_end(&issue, pool, flags, segment);
         if (HF_UNLIKELY(allocations % TICK_EVERY == 0)) tick(pool);
         return status;
     }
-    return allocate_slow(pool, size, flags, segment);
+    return allocate_slow(call, pool, size, flags, segment);
+}
+
+hf_status hf_pool_allocate(hf_pool pool, size_t size, unsigned flags, hf_segment *segment) {
+    return allocate("hf_pool_allocate", pool, size, flags, segment);
 }
 
 hf_status hf_pool_allocate_many(hf_pool pool, size_t size, unsigned flags, size_t count, hf_segment *segments, size_t *got) {
-    if (!got || (!segments && count)) return hf_fail_text("hf_pool_allocate_many", HF_INVALID, "the place for a result is NULL");
+    const char *call = "hf_pool_allocate_many";
+    if (!got || (!segments && count)) return hf_fail_text(call, HF_INVALID, "the place for a result is NULL");
     hf_status status = HF_OK;
     size_t given = 0;
-    while (given < count && (status = hf_pool_allocate(pool, size, flags, &segments[given])) == HF_OK) given++;
+    while (given < count && (status = allocate(call, pool, size, flags, &segments[given])) == HF_OK) given++;
     if (status != HF_INVALID) *got = given;
     return status;
 }
@@ -289,6 +298,7 @@ hf_status hf_pool_allocate_many(hf_pool pool, size_t size, unsigned flags, size_
 
 /* In a section: the common release. False: the slow path looks at it anew. */
 static inline bool release_fast(const hf_segment *segment, uint64_t dirty_bytes) {
+    if (HF_TESTING && !hf_view_is_ours(segment)) return false; /* where a debug build can afford it */
     hf_chunk *chunk = hf_chunk_of(segment->hold);
     hf_thread *thread = hf_thread_known();
     uint64_t id = hf_load_relaxed(&chunk->pool_id);
@@ -358,12 +368,8 @@ void hf_pool_freed_by_unpin(uint64_t pool_id, hf_hold *hold) {
 static hf_status release_allowed(const hf_pool_record *record, const hf_segment *segment, hf_facts *facts) {
     const hf_chunk *chunk = hf_chunk_of(segment->hold);
     const char *first = hf_slot_address(chunk, hf_slot_of(chunk, segment->hold)), *at = segment->address;
-    if (record->confined_to && record->confined_to != hf_thread_serial()) {
-        facts->reason = HF_WHY_WRONG_THREAD;
-        facts->a = record->confined_to;
-        facts->b = hf_thread_serial();
-        return HF_WRONG_THREAD;
-    }
+    if (record->confined_to && record->confined_to != hf_thread_serial())
+        return hf_view_wrong_thread(facts, record->confined_to, record->arena_name);
     if (at != first) {
         bool ours = hf_space_find(at) != NULL;
         facts->reason = ours ? HF_WHY_INTERIOR : HF_WHY_FOREIGN;
@@ -393,6 +399,14 @@ static hf_status release_refused(hf_facts *facts, hf_status status, hf_pool_reco
 HF_COLD static hf_status release_slow(const char *call, const hf_segment *segment, uint64_t dirty_bytes) {
     hf_facts facts = { .call = call, .status = HF_INVALID, .reason = HF_WHY_ZERO_SEGMENT };
     if (!segment || !segment->hold) return hf_fail_misuse(&facts);
+    if (!hf_view_is_ours(segment)) {
+        facts.status = HF_FOREIGN;
+        facts.reason = HF_WHY_MEMORY;
+        facts.address = segment->address;
+        facts.size = segment->size;
+        facts.text = "was never handed out by this library";
+        return hf_fail_misuse(&facts);
+    }
     hf_view_describe(segment, &facts);
     if (segment->era & (HF_VIEW_ADOPTED | HF_VIEW_BUMP)) {
         hf_status status = hf_arena_release(segment, &facts);
@@ -408,6 +422,10 @@ HF_COLD static hf_status release_slow(const char *call, const hf_segment *segmen
                         release_locked(record, hf_chunk_of(segment->hold), segment, dirty_bytes);
         hf_pool_unlock(record);
         if (released) return HF_OK;
+    }
+    if (segment->era & HF_VIEW_READ_ONLY) {
+        facts.reason = HF_WHY_READ_ONLY;
+        return release_refused(&facts, HF_READ_ONLY, record, segment);
     }
     hf_status status = hf_view_status(segment, &facts);
     if (status == HF_OK) { /* its close has begun and has not come to this slot yet */

@@ -85,6 +85,11 @@ hf_arena_record *hf_arena_of(const hf_hold *hold) {
     return &arenas[((uintptr_t)hold - (uintptr_t)arenas) / sizeof arenas[0]];
 }
 
+bool hf_arena_owns(const hf_hold *hold) {
+    uint64_t into = (uintptr_t)hold - (uintptr_t)arenas;
+    return into < sizeof arenas && into % sizeof arenas[0] < sizeof arenas[0].words && into % sizeof(hf_hold) == 0;
+}
+
 bool hf_arena_is_open(hf_arena arena) {
     uint64_t place = (arena.id & ((1u << HF_ID_PLACE_BITS) - 1)) - 1;
     return arena.id != 0 && place < HF_ARENAS_MAX && hf_load_acquire(&arenas[place].id) == arena.id &&
@@ -173,9 +178,12 @@ hf_status hf_arena_adopt(hf_arena arena, void *address, size_t size, hf_cleanup 
     hf_arena_record *record;
     uint64_t end;
     if (!segment) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
-    if (!address || size == 0) return hf_fail_text(call, HF_INVALID, "the memory is NULL or of size 0");
-    if (__builtin_add_overflow((uintptr_t)address, size, &end)) return hf_fail_text(call, HF_INVALID, "the memory ends past the address space");
-    if (hf_space_overlaps(address, size)) return hf_fail_text(call, HF_INVALID, "the memory overlaps the library's own");
+    hf_facts facts = { .call = call, .status = HF_INVALID, .reason = HF_WHY_MEMORY, .address = address, .size = size };
+    facts.text = !address || size == 0                                   ? "is no memory to adopt"
+                 : __builtin_add_overflow((uintptr_t)address, size, &end) ? "ends past the address space"
+                 : hf_space_overlaps(address, size)                      ? "overlaps the library's own memory"
+                                                                         : NULL;
+    if (facts.text) return hf_fail(&facts);
     hf_status status = hf_arena_lock(call, arena, &record);
     if (status != HF_OK) return status;
     if (cleanup && !action_add(record, cleanup, context)) {
@@ -256,7 +264,7 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
         return hf_fail_text(call, HF_INVALID, "the options are not those of HF_ARENA_OPTIONS_INIT, or have fields set that this library does not know");
     hf_status status = check_options(&o);
     if (status != HF_OK) return status;
-    hf_os_start();
+    hf_start();
     hf_arena_record *record = take_place();
     if (!record)
         return hf_fail(&(hf_facts){ .call = call, .status = HF_LIMIT, .reason = HF_WHY_FULL, .text = "arenas are open", .a = HF_ARENAS_MAX });
@@ -265,7 +273,7 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
     int error = reserve ? hf_space_take(reserve, reserve, &record->advice, &record->reserved) : 0;
     if (error != 0) {
         free_place(record);
-        return hf_fail_system(call, o.numa_node ? "reserving address space on that node" : "reserving address space", reserve, error);
+        return hf_fail_system(call, o.numa_node ? "mmap and mbind to that node" : "mmap for address space", reserve, error);
     }
     hf_thread *thread = o.kind == HF_CONFINED ? hf_thread_self() : NULL;
     if (thread) thread->confined_arenas++;
@@ -372,6 +380,12 @@ static hf_status pinned(hf_arena_record *record, hf_status status, hf_reason rea
     return hf_fail(&facts);
 }
 
+static hf_status never_closed(hf_arena_record *record) {
+    hf_facts facts = { .call = "hf_arena_close", .status = HF_INVALID, .reason = HF_WHY_NEVER_CLOSED };
+    memcpy(facts.owner, record->name, sizeof facts.owner);
+    return hf_fail(&facts);
+}
+
 static bool inside_own_pressure(hf_arena_record *record) {
     hf_thread *thread = hf_thread_known();
     for (hf_pool_record *pool = record->pools; thread && thread->in_pressure_of && pool; pool = pool->next)
@@ -383,7 +397,7 @@ static bool inside_own_pressure(hf_arena_record *record) {
 static hf_status may_close(hf_arena_record *record, uint64_t timeout_ns) {
     const char *call = "hf_arena_close";
     uint64_t pins = 0, in_progress = 0;
-    if (record->kind == HF_GLOBAL) return hf_fail_text(call, HF_INVALID, "a global arena is never closed");
+    if (record->kind == HF_GLOBAL) return never_closed(record);
     if (record->kind == HF_CONFINED && record->owner != hf_thread_serial() && !record->owner_ended) return wrong_thread(call, record);
     if (inside_own_pressure(record))
         return hf_fail_text(call, HF_INVALID, "an arena can't be closed inside the pressure callback of its own pool");
@@ -532,4 +546,24 @@ hf_status hf_arena_get_stats(hf_arena arena, hf_arena_stats *stats) {
     hf_arena_unlock(record);
     if (!hf_stats_write(stats, &s, sizeof s)) return hf_fail_text(call, HF_INVALID, "struct_bytes is not set: use HF_ARENA_STATS_INIT");
     return HF_OK;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- fork */
+
+void hf_arena_fork(hf_fork_phase phase) {
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&table_lock);
+    for (uint32_t i = 0; i < HF_ARENAS_MAX; i++) {
+        if (!taken[i]) continue;
+        if (phase == HF_FORK_BEFORE) {
+            pthread_mutex_lock(&arenas[i].lock);
+            continue;
+        }
+        if (phase == HF_FORK_CHILD) {
+            if (arenas[i].closer.serial != hf_thread_serial()) arenas[i].closer.serial = 0; /* anyone may go on */
+            if (arenas[i].owner != hf_thread_serial()) arenas[i].owner_ended = true;
+        }
+        pthread_mutex_unlock(&arenas[i].lock);
+    }
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&actions_lock);
+    else pthread_mutex_unlock(&actions_lock), pthread_mutex_unlock(&table_lock);
 }

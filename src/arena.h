@@ -70,6 +70,7 @@ void hf_arena_unlock(hf_arena_record *record);
 
 /* The arena whose word this is: for segments with HF_VIEW_BUMP or HF_VIEW_ADOPTED. */
 hf_arena_record *hf_arena_of(const hf_hold *hold);
+bool hf_arena_owns(const hf_hold *hold);
 
 /* A range for a pool or bump memory: the reserved one if it is still there. Under the arena's lock. */
 int hf_arena_take_range(hf_arena_record *record, uint64_t min_bytes, uint64_t preferred_bytes, hf_range **range);
@@ -77,6 +78,10 @@ int hf_arena_take_range(hf_arena_record *record, uint64_t min_bytes, uint64_t pr
 /* The address space of an owner's list of ranges. */
 uint64_t hf_ranges_bytes(const hf_range *ranges);
 uint64_t hf_ranges_meta_bytes(const hf_range *ranges);
+
+/* fork.c: starts the library, once: the port is probed, forks are watched. */
+void hf_start(void);
+void hf_arena_fork(hf_fork_phase phase);
 
 /* bump.c: under the arena's lock, but for the zeroing. */
 hf_status hf_bump_allocate(const char *call, hf_arena_record *record, uint64_t size, uint64_t alignment, hf_segment *segment);

@@ -63,6 +63,10 @@ static inline uint64_t hf_max(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
+/* A fork, as seen by a room that has locks: taken before it, let go after it in both processes; the child also forgets what other
+ * threads were doing. fork.c calls the rooms in the order of the locks. */
+typedef enum hf_fork_phase { HF_FORK_BEFORE, HF_FORK_PARENT, HF_FORK_CHILD } hf_fork_phase;
+
 #define HF_KIB (UINT64_C(1) << 10)
 #define HF_MIB (UINT64_C(1) << 20)
 #define HF_GIB (UINT64_C(1) << 30)

@@ -53,7 +53,7 @@ uint64_t hf_budget_give_back(hf_pool_record *record, uint64_t want_bytes, int bu
     if (record->keep_resident) return 0;
     for (int index = (int)record->sizes.count; index >= 0 && given < want_bytes; index--) { /* large ones first: fewer calls */
         if (index == but_class) continue;
-        given += hf_class_give_back(&record->classes[index], want_bytes - given, record->tick, min_age, &record->refused_give_backs);
+        given += hf_class_give_back(&record->classes[index], want_bytes - given, record->tick, min_age, &record->refusals);
     }
     hf_budget_discharge(record, given);
     return given;
@@ -113,13 +113,21 @@ static void background(void) {
     }
 }
 
+static pthread_mutex_t background_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool background_runs;
+
 bool hf_budget_background(void) {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static bool running;
-    pthread_mutex_lock(&lock);
-    if (!running) running = hf_os_thread_start(background) == 0;
-    pthread_mutex_unlock(&lock);
-    return running;
+    pthread_mutex_lock(&background_lock);
+    if (!background_runs) background_runs = hf_os_thread_start(background) == 0;
+    bool runs = background_runs;
+    pthread_mutex_unlock(&background_lock);
+    return runs;
+}
+
+void hf_budget_fork(hf_fork_phase phase) {
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&background_lock);
+    else pthread_mutex_unlock(&background_lock);
+    if (phase == HF_FORK_CHILD) background_runs = false; /* the next pool that asks starts it again */
 }
 
 /* ---------------------------------------------------------------------------------------------------------- limit and trim */
@@ -149,20 +157,24 @@ static uint64_t cached_bytes(const hf_pool_record *record) {
 
 hf_status hf_pool_trim(hf_pool pool, size_t keep_bytes, size_t *given_back) {
     const char *call = "hf_pool_trim";
-    uint64_t given = 0, refusals = 0;
+    uint64_t given = 0;
+    hf_refusals before = { 0 }, after = before;
     for (bool more = true; more;) { /* in steps, so that others get the lock in between */
         hf_pool_record *record;
         hf_status status = hf_pool_lock(call, pool, &record);
         if (status != HF_OK) return status;
         hf_pool_seize(record);
-        uint64_t free_bytes = cached_bytes(record), refused_before = record->refused_give_backs;
+        uint64_t free_bytes = cached_bytes(record);
+        before = record->refusals;
         uint64_t want = free_bytes > keep_bytes ? hf_min(free_bytes - keep_bytes, TRIM_STEP_BYTES) : 0;
         uint64_t step = want && !record->keep_resident ? hf_budget_give_back(record, want, -1, 0) : 0;
-        refusals = record->refused_give_backs - refused_before;
+        after = record->refusals;
         given += step;
         more = want == TRIM_STEP_BYTES && step > 0;
         hf_pool_unlock(record);
     }
     if (given_back) *given_back = given;
-    return refusals == 0 ? HF_OK : hf_fail_text(call, HF_SYSTEM, "the kernel refused to take memory back: those slots stay cached");
+    if (after.count == before.count) return HF_OK;
+    hf_fail_system(call, "madvise(MADV_DONTNEED)", after.bytes - before.bytes, after.error);
+    return HF_SYSTEM;
 }

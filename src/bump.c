@@ -58,7 +58,7 @@ hf_status hf_bump_allocate(const char *call, hf_arena_record *record, uint64_t s
     if (error != 0) {
         if (before) bump->current = before; /* a failed call changes nothing; a range taken in vain serves the next one */
         hf_arena_unlock(record);
-        hf_fail_system(call, "reserving memory", size, error);
+        hf_fail_system(call, "mmap or mprotect for bump memory", size, error);
         return HF_NO_MEMORY;
     }
     hf_hold *hold = &record->words[HF_WORD_BUMP];

@@ -64,7 +64,7 @@ void hf_os_yield(void);
  * fence, and the hot side needs only to keep the compiler from reordering. Where the kernel lacks it, both sides fence.
  * Source: Dice, Huang, Yang, "Asymmetric Dekker synchronization", 2001; membarrier(2). */
 extern bool hf_os_has_heavy_barrier; /* set once, before the first cache exists */
-void hf_os_start(void);              /* probes; called by whoever opens the first arena */
+void hf_os_start(void);              /* probes; called by whoever opens the first arena, once, and by the child of a fork */
 
 static inline void hf_os_light_barrier(void) {
     if (HF_LIKELY(hf_os_has_heavy_barrier)) hf_fence_compiler();

@@ -265,14 +265,9 @@ void hf_os_yield(void) {
 
 bool hf_os_has_heavy_barrier;
 
-static void probe(void) {
+void hf_os_start(void) {
     hf_os_has_heavy_barrier = syscall(SYS_membarrier, HF_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
                               syscall(SYS_membarrier, HF_MEMBARRIER_PRIVATE_EXPEDITED, 0, 0) == 0;
-}
-
-void hf_os_start(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, probe);
 }
 
 void hf_os_heavy_barrier(void) {

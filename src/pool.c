@@ -150,8 +150,10 @@ __attribute__((constructor)) static void watch_threads(void) {
 
 static hf_status options_are_valid(const hf_pool_options *o, hf_size_classes *sizes) {
     const char *call = "hf_pool_open";
-    if (!hf_size_classes_make(sizes, o->class_bytes, hf_os_page_bytes()))
-        return hf_fail_text(call, HF_INVALID, "class_bytes must be rising multiples of the page, and zeros after the last");
+    unsigned wrong;
+    if (!hf_size_classes_make(sizes, o->class_bytes, hf_os_page_bytes(), &wrong))
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_ELEMENT, .text = "class_bytes", .a = o->class_bytes[wrong],
+                                    .b = wrong, .more = "a multiple of the page, above the one before it and at most 1 TiB; zeros come last" });
     for (size_t i = 0; i < sizeof o->reserved_; i++)
         if (o->reserved_[i]) return hf_fail_text(call, HF_INVALID, "a reserved option is not zero");
     return HF_OK;
@@ -193,7 +195,8 @@ static void set_up(hf_pool_record *record, hf_arena_record *arena, const hf_pool
     record->keep_resident = o->keep_resident;
     record->decay_in_background = o->decay_in_background;
     record->pressure = NULL;
-    record->pressure_calls = record->refused_give_backs = 0;
+    record->pressure_calls = 0;
+    record->refusals = (hf_refusals){ .count = 0 };
     record->next_range_bytes = hf_min(64 * HF_MIB, hf_max(2 * record->limit_bytes, HF_UNIT_BYTES));
     hf_name_copy(record->name, o->name, "pages");
     hf_name_copy(record->arena_name, arena->name, "");
@@ -412,6 +415,26 @@ hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
     return status;
 }
 
+/* ----------------------------------------------------------------------------------------------------------------- pressure */
+
+hf_status hf_pool_on_pressure(hf_pool pool, hf_pressure *callback, void *context) {
+    hf_pool_record *record;
+    hf_status status = hf_pool_lock("hf_pool_on_pressure", pool, &record);
+    if (status != HF_OK) return status;
+    record->pressure = callback;
+    record->pressure_context = context;
+    hf_thread *thread = hf_thread_known();
+    uint32_t own = thread && thread->in_pressure_of == pool.id;
+    while (record->id == pool.id && record->pressure_inside > own) { /* calls of the former one, perhaps */
+        uint32_t sequence = hf_load_acquire(&record->pressure_sequence);
+        hf_pool_unlock(record);
+        hf_os_wait(&record->pressure_sequence, sequence, HF_FOREVER);
+        pthread_mutex_lock(&record->lock);
+    }
+    hf_pool_unlock(record);
+    return HF_OK;
+}
+
 /* ------------------------------------------------------------------------------------------------------- look-up, statistics */
 
 hf_status hf_pool_find(hf_pool pool, const void *address, hf_segment *segment) {
@@ -506,8 +529,50 @@ hf_status hf_pool_get_stats(hf_pool pool, hf_pool_stats *stats) {
     s.reserved_bytes = hf_ranges_bytes(record->ranges);
     s.metadata_bytes = hf_ranges_meta_bytes(record->ranges);
     s.pressure_calls = record->pressure_calls;
-    s.refused_give_backs = record->refused_give_backs;
+    s.refused_give_backs = record->refusals.count;
     hf_pool_unlock(record);
     if (!hf_stats_write(stats, &s, sizeof s)) return hf_fail_text(call, HF_INVALID, "struct_bytes is not set: use HF_POOL_STATS_INIT");
     return HF_OK;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- fork */
+
+/* The child has one thread. Others' caches were emptied before the fork; waits, callbacks and closes of others are over. */
+static void forget_other_threads(hf_pool_record *record) {
+    hf_thread *self = hf_thread_known();
+    for (hf_cache **link = &record->caches; *link;) {
+        hf_cache *cache = *link;
+        if (cache->owner == self) {
+            link = &cache->next;
+            continue;
+        }
+        *link = cache->next;
+        fold_counters(record, cache);
+        hf_store_relaxed(&cache->busy, 0);
+        cache->next = idle_caches;
+        idle_caches = cache;
+    }
+    record->waiters = 0;
+    record->pressure_inside = self && record->id != 0 && self->in_pressure_of == record->id;
+    if (record->closer.serial != hf_thread_serial()) record->closer.serial = 0;
+}
+
+void hf_pool_fork(hf_fork_phase phase) {
+    static bool held[HF_POOLS_MAX]; /* a record's arena may change without its lock, so which ones were locked is kept */
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&table_lock);
+    else pthread_mutex_unlock(&idle_caches_lock);
+    for (uint32_t i = 0; i < HF_POOLS_MAX; i++) {
+        hf_pool_record *record = &hf_pools[i];
+        if (phase == HF_FORK_BEFORE) {
+            held[i] = hf_load_relaxed(&record->arena) || hf_load_relaxed(&record->caches);
+            if (!held[i]) continue;
+            pthread_mutex_lock(&record->lock);
+            hf_pool_seize(record);
+        } else if (held[i]) {
+            if (phase == HF_FORK_CHILD) forget_other_threads(record);
+            hf_pool_unlock(record);
+        }
+    }
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&idle_caches_lock);
+    else pthread_mutex_unlock(&table_lock);
 }

@@ -63,7 +63,8 @@ typedef struct hf_pool_record {
     void *pressure_context;
     uint32_t pressure_inside;    /* calls in progress */
     uint32_t pressure_sequence;  /* counts calls that ended */
-    uint64_t pressure_calls, refused_give_backs;
+    uint64_t pressure_calls;
+    hf_refusals refusals;
 
     char name[HF_NAME_BYTES], arena_name[HF_NAME_BYTES];
     hf_class classes[HF_CLASS_ENTRIES];
@@ -101,6 +102,8 @@ void hf_pool_forget(hf_pool_record *record); /* after finish: out of the arena's
 /* A slot of the class that was never charged, in address space taken if need be. NULL, and *error, if there is none to be had. */
 hf_hold *hf_pool_grow(hf_pool_record *record, uint32_t class, uint64_t bytes, int *error);
 
+void hf_pool_fork(hf_fork_phase phase);
+
 /* -- budget.c: all under the lock -- */
 
 bool hf_budget_charge(hf_pool_record *record, uint64_t bytes);
@@ -119,5 +122,6 @@ uint64_t hf_budget_default_limit(void);
 
 /* Starts the thread that does the decay of pools that ask for it, once. False: there is none to be had. No lock is held. */
 bool hf_budget_background(void);
+void hf_budget_fork(hf_fork_phase phase);
 
 #endif

@@ -35,8 +35,9 @@ static hf_status answer(hf_facts *facts, hf_status status, hf_reason reason, uin
     return status;
 }
 
-static hf_status wrong_thread(hf_facts *facts, uint64_t owner, const char *name) {
+hf_status hf_view_wrong_thread(hf_facts *facts, uint64_t owner, const char *name) {
     if (facts) {
+        facts->kind = HF_MEMORY_CONFINED; /* the owner to name is the arena, whatever the memory is */
         facts->a = owner;
         facts->b = hf_thread_serial();
         memcpy(facts->owner, name, sizeof facts->owner);
@@ -50,7 +51,7 @@ static hf_status arena_view_status(const hf_segment *segment, uint64_t word, hf_
     if (hf_hold_era(segment->era) < hf_load_relaxed(&arena->first_era[which])) return answer(facts, HF_STALE, HF_WHY_RECYCLED, word);
     uint64_t owner = hf_load_relaxed(&arena->owner);
     if (segment->era & HF_VIEW_CONFINED && hf_hold_state_of(word) == HF_HOLD_LIVE && owner != hf_thread_serial())
-        return wrong_thread(facts, owner, arena->name);
+        return hf_view_wrong_thread(facts, owner, arena->name);
     if (hf_hold_matches(word, segment->era)) return HF_OK;
     if (hf_hold_state_of(word) == HF_HOLD_CLOSED) return answer(facts, HF_CLOSED, HF_WHY_CLOSED_SEGMENT, word);
     return answer(facts, HF_STALE, HF_WHY_RESET, word);
@@ -61,13 +62,21 @@ hf_status hf_view_status(const hf_segment *segment, hf_facts *facts) {
     if (segment->era & (HF_VIEW_BUMP | HF_VIEW_ADOPTED)) return arena_view_status(segment, word, facts);
     hf_pool_record *record = hf_view_pool(segment);
     if (record && record->confined_to && record->confined_to != hf_thread_serial())
-        return wrong_thread(facts, record->confined_to, record->arena_name);
+        return hf_view_wrong_thread(facts, record->confined_to, record->arena_name);
     if (hf_hold_matches(word, segment->era)) return HF_OK;
     if (record && hf_load_relaxed(&record->life) == HF_LIFE_OPEN && hf_hold_state_of(word) != HF_HOLD_CLOSED)
         return answer(facts, HF_STALE, HF_WHY_RELEASED, word);
     hf_range *range = hf_space_find(segment->hold);
     bool recycled = !range || hf_hold_era(segment->era) <= hf_load_relaxed(&range->served_era);
     return recycled ? answer(facts, HF_STALE, HF_WHY_RECYCLED, word) : answer(facts, HF_CLOSED, HF_WHY_CLOSED_SEGMENT, word);
+}
+
+bool hf_view_is_ours(const hf_segment *segment) {
+    if (segment->era & (HF_VIEW_BUMP | HF_VIEW_ADOPTED)) return hf_arena_owns(segment->hold);
+    hf_range *range = hf_space_find(segment->hold);
+    uint64_t into = range ? (uint64_t)((const char *)segment->hold - range->meta) : 0;
+    return range && (const char *)segment->hold >= range->meta && into < hf_load_acquire(&range->meta_committed_bytes) &&
+           into % HF_BLOCK_BYTES >= HF_CHUNK_HEADER_BYTES && into % sizeof(hf_hold) == 0;
 }
 
 void hf_view_describe(const hf_segment *segment, hf_facts *facts) {

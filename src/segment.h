@@ -14,6 +14,12 @@ hf_pool_record *hf_view_pool(const hf_segment *segment);
 /* The right thread, and still valid? HF_OK, HF_WRONG_THREAD, HF_STALE or HF_CLOSED; the reason goes into facts (may be NULL). */
 hf_status hf_view_status(const hf_segment *segment, hf_facts *facts);
 
+/* Fills in HF_WRONG_THREAD and its reason, and returns it. */
+hf_status hf_view_wrong_thread(hf_facts *facts, uint64_t owner, const char *arena_name);
+
+/* Does the hold pointer lead anywhere into the library's memory? A segment that somebody made up fails here. */
+bool hf_view_is_ours(const hf_segment *segment);
+
 /* Who the segment is, as far as can be told, for a sentence. */
 void hf_view_describe(const hf_segment *segment, hf_facts *facts);
 

@@ -16,21 +16,18 @@ typedef struct hf_size_classes {
     uint8_t by_pages[HF_LOOKUP_PAGES]; /* class of a request of 1 .. 64 pages */
 } hf_size_classes;
 
-/* From a user's list, or the default classes if it is all zero. False if it is not rising, not of pages, or not zero after its end. */
-static inline bool hf_size_classes_make(hf_size_classes *classes, const uint64_t *bytes, uint64_t page_bytes) {
+/* From a user's list, or the default classes if it is all zero. False, and *wrong, if an entry does not rise, is no multiple of the
+ * page, is above 1 TiB, or comes after a zero. */
+static inline bool hf_size_classes_make(hf_size_classes *classes, const uint64_t bytes[HF_CLASSES_MAX], uint64_t page_bytes, unsigned *wrong) {
     uint32_t n = 0;
-    if (!bytes || bytes[0] == 0) {
-        for (uint64_t size = 4 * HF_KIB; size <= 256 * HF_KIB; size *= 2)
-            if (size >= page_bytes) classes->bytes[n++] = size;
-        for (unsigned i = 0; bytes && i < HF_CLASSES_MAX; i++)
-            if (bytes[i]) return false;
-    } else {
-        for (unsigned i = 0; i < HF_CLASSES_MAX; i++) {
-            if (bytes[i] == 0) continue;
-            if (i != n || bytes[i] % page_bytes || bytes[i] > UINT64_C(1) << 40 || (i && bytes[i] <= bytes[i - 1])) return false;
-            classes->bytes[n++] = bytes[i];
-        }
+    for (unsigned i = 0; i < HF_CLASSES_MAX; i++) {
+        if (bytes[i] == 0) continue;
+        *wrong = i;
+        if (i != n || bytes[i] % page_bytes || bytes[i] > UINT64_C(1) << 40 || (i && bytes[i] <= bytes[i - 1])) return false;
+        classes->bytes[n++] = bytes[i];
     }
+    for (uint64_t size = 4 * HF_KIB; bytes[0] == 0 && size <= 256 * HF_KIB; size *= 2)
+        if (size >= page_bytes) classes->bytes[n++] = size;
     classes->count = n;
     classes->page_shift = (uint32_t)__builtin_ctzll(page_bytes);
     for (unsigned pages = 1, class = 0; pages <= HF_LOOKUP_PAGES; pages++) {

@@ -191,9 +191,13 @@ static bool old_enough(const hf_chunk *chunk, uint32_t slot, uint16_t now, uint1
 }
 
 /* One run of neighbours with one call. A slot whose eras are used up goes too, and stays out of every list. */
-static uint64_t give_back_run(hf_class *class, hf_chunk *chunk, uint32_t first, uint32_t count) {
+static uint64_t give_back_run(hf_class *class, hf_chunk *chunk, uint32_t first, uint32_t count, hf_refusals *refusals) {
     uint64_t bytes = count * chunk->slot_bytes;
-    if (hf_os_purge(hf_slot_address(chunk, first), bytes) != 0) return 0;
+    int error = hf_os_purge(hf_slot_address(chunk, first), bytes);
+    if (error != 0) {
+        *refusals = (hf_refusals){ refusals->count + 1, refusals->bytes + bytes, error };
+        return 0;
+    }
     for (uint32_t slot = first; slot < first + count; slot++) {
         leave_cached(class, chunk, slot);
         chunk->dirty[slot] = 0;
@@ -205,7 +209,7 @@ static uint64_t give_back_run(hf_class *class, hf_chunk *chunk, uint32_t first, 
     return bytes;
 }
 
-static uint64_t give_back_chunk(hf_class *class, hf_chunk *chunk, uint64_t want_bytes, uint16_t now, uint16_t min_age, uint64_t *refusals) {
+static uint64_t give_back_chunk(hf_class *class, hf_chunk *chunk, uint64_t want_bytes, uint16_t now, uint16_t min_age, hf_refusals *refusals) {
     uint64_t given = 0;
     for (uint32_t slot = 0; slot < chunk->slot_count && given < want_bytes;) {
         uint32_t first = slot;
@@ -216,14 +220,12 @@ static uint64_t give_back_chunk(hf_class *class, hf_chunk *chunk, uint64_t want_
             slot++;
             continue;
         }
-        uint64_t bytes = give_back_run(class, chunk, first, slot - first);
-        if (bytes == 0) ++*refusals;
-        given += bytes;
+        given += give_back_run(class, chunk, first, slot - first, refusals);
     }
     return given;
 }
 
-uint64_t hf_class_give_back(hf_class *class, uint64_t want_bytes, uint16_t now, uint16_t min_age, uint64_t *refusals) {
+uint64_t hf_class_give_back(hf_class *class, uint64_t want_bytes, uint16_t now, uint16_t min_age, hf_refusals *refusals) {
     uint64_t given = 0;
     for (hf_chunk *chunk = class->cached_last, *before; chunk && given < want_bytes; chunk = before) {
         before = chunk->cached_before;

@@ -122,6 +122,10 @@ void hf_class_put_empty(hf_class *class, hf_hold *hold);
 
 /* Gives cached slots back to the system, least recently released chunks first, until at least want bytes are, of slots that are
  * older than min_age ticks. Returns the bytes; counts the system's refusals, whose slots stay as they were. */
-uint64_t hf_class_give_back(hf_class *class, uint64_t want_bytes, uint16_t now, uint16_t min_age, uint64_t *refusals);
+typedef struct hf_refusals {
+    uint64_t count, bytes; /* ever */
+    int error;             /* of the last */
+} hf_refusals;
+uint64_t hf_class_give_back(hf_class *class, uint64_t want_bytes, uint16_t now, uint16_t min_age, hf_refusals *refusals);
 
 #endif

@@ -58,6 +58,7 @@ static void say_segment(writer *w, const hf_facts *f) {
     if (f->kind == HF_MEMORY_SLOT) say(w, "pool %s, ", f->owner);
     if (f->kind == HF_MEMORY_BUMP) say(w, "bump memory of arena %s, ", f->owner);
     if (f->kind == HF_MEMORY_ADOPTED) say(w, "adopted by arena %s, ", f->owner);
+    if (f->kind == HF_MEMORY_CONFINED) say(w, "confined, ");
     say_bytes(w, f->size);
     if (f->kind == HF_MEMORY_SLOT) say(w, ", slot %" PRIu64, f->slot);
     say(w, ", era %" PRIu64 ")", f->era);
@@ -72,6 +73,9 @@ static void say_reason(writer *w, const hf_facts *f) {
     switch (f->reason) {
     case HF_WHY_ARGUMENT: say(w, "%s", f->text); break;
     case HF_WHY_VALUE: say(w, "%s is %" PRIu64 "; it must be %s", f->text, f->a, f->more); break;
+    case HF_WHY_ELEMENT: say(w, "%s[%" PRIu64 "] is %" PRIu64 "; it must be %s", f->text, f->b, f->a, f->more); break;
+    case HF_WHY_MEMORY: say_bytes(w, f->size), say(w, " at %p %s", f->address, f->text); break;
+    case HF_WHY_NEVER_CLOSED: say(w, "arena %s is global: it is never closed", f->owner); break;
     case HF_WHY_ZERO_SEGMENT: say(w, "the segment is zero: it was never allocated"); break;
     case HF_WHY_ZERO_PIN: say(w, "the pin is zero: it was never taken, or is unpinned already"); break;
     case HF_WHY_NO_PIN: say_segment(w, f), say(w, " has no pin"); break;
@@ -80,6 +84,7 @@ static void say_reason(writer *w, const hf_facts *f) {
         break;
     case HF_WHY_READ_ONLY: say_segment(w, f), say(w, " is a read-only view"); break;
     case HF_WHY_WRONG_THREAD:
+        if (f->address) say_segment(w, f), say(w, ": ");
         say(w, "arena %s is confined to thread %" PRIu64 "; this is thread %" PRIu64, f->owner, f->a, f->b);
         break;
     case HF_WHY_RELEASED:
@@ -92,8 +97,8 @@ static void say_reason(writer *w, const hf_facts *f) {
     case HF_WHY_RECYCLED:
         say_segment(w, f), say(w, " ended with the close of its arena or pool; its address serves another one now");
         break;
-    case HF_WHY_CLOSED_ARENA: say(w, "arena %" PRIx64 " is closed", f->a); break;
-    case HF_WHY_CLOSED_POOL: say(w, "pool %" PRIx64 " is closed", f->a); break;
+    case HF_WHY_CLOSED_ARENA: say(w, "arena 0x%" PRIx64 " is closed", f->a); break;
+    case HF_WHY_CLOSED_POOL: say(w, "pool 0x%" PRIx64 " is closed", f->a); break;
     case HF_WHY_INTERIOR:
         say_segment(w, f), say(w, " begins at byte %" PRIu64 " of its slot; only a view from the first byte can be released", f->a);
         break;
@@ -168,6 +173,11 @@ hf_status hf_fail_text(const char *call, hf_status status, const char *text) {
 hf_status hf_fail_system(const char *call, const char *what, uint64_t bytes, int error) {
     hf_status status = error == ENOMEM || error == EAGAIN ? HF_NO_MEMORY : HF_SYSTEM;
     return hf_fail(&(hf_facts){ .call = call, .status = status, .reason = HF_WHY_SYSTEM, .text = what, .size = bytes, .error = error });
+}
+
+void hf_status_fork(hf_fork_phase phase) {
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&misuse_lock);
+    else pthread_mutex_unlock(&misuse_lock);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ sized structs */

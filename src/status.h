@@ -16,12 +16,15 @@
 typedef enum hf_reason {
     HF_WHY_ARGUMENT,       /* text: what is wrong, a whole clause */
     HF_WHY_VALUE,          /* text: which value; a: the value; more: what it must be */
+    HF_WHY_ELEMENT,        /* the same of element b of an array */
+    HF_WHY_MEMORY,         /* address, size; text: what is wrong with that memory */
+    HF_WHY_NEVER_CLOSED,   /* owner: a global arena */
     HF_WHY_ZERO_SEGMENT,
     HF_WHY_ZERO_PIN,
     HF_WHY_NO_PIN,         /* segment */
     HF_WHY_BOUNDS,         /* a: offset, b: length, size */
     HF_WHY_READ_ONLY,      /* segment */
-    HF_WHY_WRONG_THREAD,   /* owner: arena; a: its thread, b: this one */
+    HF_WHY_WRONG_THREAD,   /* segment, if address is set; owner: arena; a: its thread, b: this one */
     HF_WHY_RELEASED,       /* segment, word */
     HF_WHY_RESET,          /* segment, word */
     HF_WHY_CLOSED_SEGMENT, /* segment */
@@ -41,7 +44,7 @@ typedef enum hf_reason {
     HF_WHY_SYSTEM          /* text: the call; size: bytes; error */
 } hf_reason;
 
-typedef enum hf_memory_kind { HF_MEMORY_UNKNOWN, HF_MEMORY_SLOT, HF_MEMORY_BUMP, HF_MEMORY_ADOPTED } hf_memory_kind;
+typedef enum hf_memory_kind { HF_MEMORY_UNKNOWN, HF_MEMORY_SLOT, HF_MEMORY_BUMP, HF_MEMORY_ADOPTED, HF_MEMORY_CONFINED } hf_memory_kind;
 
 typedef struct hf_facts {
     const char *call; /* the public function; a literal, as text and more are */
@@ -77,5 +80,7 @@ hf_status hf_fail_system(const char *call, const char *what, uint64_t bytes, int
  * not know is. Statistics likewise: the caller's length is kept, what this library does not know is zero. */
 bool hf_options_read(void *known, size_t known_bytes, const void *given);
 bool hf_stats_write(void *given, void *known, size_t known_bytes);
+
+void hf_status_fork(hf_fork_phase phase);
 
 #endif

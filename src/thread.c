@@ -65,3 +65,8 @@ HF_COLD static hf_thread *adopt_record(void) {
 hf_thread *hf_thread_self(void) {
     return HF_LIKELY(known != NULL) ? known : adopt_record();
 }
+
+void hf_thread_fork(hf_fork_phase phase) {
+    if (phase == HF_FORK_BEFORE) pthread_mutex_lock(&idle_lock);
+    else pthread_mutex_unlock(&idle_lock);
+}

@@ -38,4 +38,6 @@ typedef enum hf_ending { HF_ENDING_POOLS, HF_ENDING_ARENAS, HF_ENDINGS } hf_endi
 typedef void hf_thread_ending(hf_thread *thread);
 void hf_thread_on_end(hf_ending room, hf_thread_ending *ending);
 
+void hf_thread_fork(hf_fork_phase phase);
+
 #endif
