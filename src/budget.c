@@ -157,24 +157,27 @@ static uint64_t cached_bytes(const hf_pool_record *record) {
 
 hf_status hf_pool_trim(hf_pool pool, size_t keep_bytes, size_t *given_back) {
     const char *call = "hf_pool_trim";
-    uint64_t given = 0;
-    hf_refusals before = { 0 }, after = before;
+    uint64_t given = 0, refused = 0;
+    int error = 0;
     for (bool more = true; more;) { /* in steps, so that others get the lock in between */
         hf_pool_record *record;
         hf_status status = hf_pool_lock(call, pool, &record);
         if (status != HF_OK) return status;
         hf_pool_seize(record);
         uint64_t free_bytes = cached_bytes(record);
-        before = record->refusals;
+        hf_refusals before = record->refusals;
         uint64_t want = free_bytes > keep_bytes ? hf_min(free_bytes - keep_bytes, TRIM_STEP_BYTES) : 0;
         uint64_t step = want && !record->keep_resident ? hf_budget_give_back(record, want, -1, 0) : 0;
-        after = record->refusals;
+        if (record->refusals.count != before.count) {
+            refused = record->refusals.bytes - before.bytes; /* what is refused is tried in each step anew */
+            error = record->refusals.error;
+        }
         given += step;
         more = want == TRIM_STEP_BYTES && step > 0;
         hf_pool_unlock(record);
     }
     if (given_back) *given_back = given;
-    if (after.count == before.count) return HF_OK;
-    hf_fail_system(call, "madvise(MADV_DONTNEED)", after.bytes - before.bytes, after.error);
+    if (error == 0) return HF_OK;
+    hf_fail_system(call, "madvise(MADV_DONTNEED)", refused, error);
     return HF_SYSTEM;
 }

@@ -157,7 +157,10 @@ int hf_os_metadata(size_t bytes, void **address) {
 
 int hf_os_retire(void *address, size_t bytes) {
     MAY_FAIL();
-    return map_anonymous(address, bytes, PROT_READ, MAP_FIXED) != MAP_FAILED ? 0 : errno;
+    if (map_anonymous(address, bytes, PROT_READ, MAP_FIXED) == MAP_FAILED) return errno;
+    unsigned char resident = 0; /* under mlockall(MCL_FUTURE) even this was filled in, and must become locked on fault */
+    if (mincore(address, hf_os_page_bytes(), &resident) == 0 && (resident & 1)) syscall(SYS_mlock2, address, bytes, MLOCK_ONFAULT);
+    return 0;
 }
 
 int hf_os_purge(void *address, size_t bytes) {

@@ -160,6 +160,13 @@ hf_status hf_segment_slot(const hf_segment *segment, size_t *index) {
 
 /* --------------------------------------------------------------------------------------------------------------------- pins */
 
+/* A segment that somebody made up. Debug builds look before they write through its hold pointer. */
+HF_COLD static hf_status fail_foreign(const char *call, const hf_segment *segment) {
+    if (!call) return HF_FOREIGN;
+    return hf_fail_misuse(&(hf_facts){ .call = call, .status = HF_FOREIGN, .reason = HF_WHY_MEMORY, .address = segment->address,
+                                       .size = segment->size, .text = "was never handed out by this library" });
+}
+
 /* The thread that may touch a view of a confined arena, checked before the pin. */
 static bool right_thread(const hf_segment *segment) {
     return !(segment->era & HF_VIEW_CONFINED) || hf_view_status(segment, NULL) != HF_WRONG_THREAD;
@@ -169,6 +176,7 @@ hf_status hf_pin(const hf_segment *segment, hf_pinned *pin) {
     const char *call = "hf_pin";
     if (HF_UNLIKELY(!segment || !segment->hold)) return fail_zero(call);
     if (HF_UNLIKELY(!pin)) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
+    if (HF_TESTING && !hf_view_is_ours(segment)) return fail_foreign(call, segment);
     if (HF_UNLIKELY(!right_thread(segment))) return fail_dead(call, segment);
     for (;;) {
         switch (hf_hold_pin(segment->hold, segment->era)) {
@@ -237,6 +245,7 @@ static inline hf_status part_allowed(const part *p, bool writes) {
 /* Thread and validity: a pin. */
 static inline hf_status part_pin(const part *p) {
     const hf_segment *segment = p->segment;
+    if (HF_TESTING && !hf_view_is_ours(segment)) return fail_foreign(p->call, segment);
     if (HF_UNLIKELY(!right_thread(segment))) return fail_dead(p->call, segment);
     for (;;) {
         hf_hold_pinning how = hf_hold_pin(segment->hold, segment->era);
