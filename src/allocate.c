@@ -253,11 +253,10 @@ HF_COLD static void tick(hf_pool pool) {
 
 /* In a section: out of the thread's own magazine. */
 static inline bool allocate_fast(const char *call, hf_pool pool, size_t size, unsigned flags, hf_issue *issue, uint64_t *allocations) {
-    hf_thread *thread = hf_thread_known();
-    hf_pool_record *record = hf_pool_at(pool.id);
-    if (!thread || !record) return false;
-    hf_cache *cache = thread->caches[record - hf_pools];
-    if (!cache || !hf_cache_enter(cache, &record->gate, pool.id)) return false;
+    uint64_t place = hf_pool_place(pool.id);
+    hf_cache *cache = hf_pool_known_cache(place);
+    if (!cache || !hf_cache_enter(cache, &hf_pools[place].gate, pool.id)) return false;
+    hf_pool_record *record = &hf_pools[place];
     uint32_t class = hf_size_class_of(&record->sizes, size);
     hf_hold *hold = class < record->sizes.count ? hf_magazine_pop(&cache->magazines[class]) : NULL;
     if (hold) {
@@ -300,12 +299,10 @@ hf_status hf_pool_allocate_many(hf_pool pool, size_t size, unsigned flags, size_
 static inline bool release_fast(const hf_segment *segment, uint64_t dirty_bytes) {
     if (HF_TESTING && !hf_view_is_ours(segment)) return false; /* where a debug build can afford it */
     hf_chunk *chunk = hf_chunk_of(segment->hold);
-    hf_thread *thread = hf_thread_known();
-    uint64_t id = hf_load_relaxed(&chunk->pool_id);
-    hf_pool_record *record = hf_pool_at(id);
-    if (!thread || !record) return false;
-    hf_cache *cache = thread->caches[record - hf_pools];
-    if (!cache || !hf_cache_enter(cache, &record->gate, id)) return false;
+    uint64_t id = hf_load_relaxed(&chunk->pool_id), place = hf_pool_place(id);
+    hf_cache *cache = hf_pool_known_cache(place);
+    if (!cache || !hf_cache_enter(cache, &hf_pools[place].gate, id)) return false;
+    hf_pool_record *record = &hf_pools[place];
     bool released = false;
     uint32_t slot = hf_slot_of(chunk, segment->hold), class = hf_load_relaxed(&chunk->class_index);
     if (HF_LIKELY(segment->address == hf_slot_address(chunk, slot) && class < record->sizes.count &&

@@ -75,10 +75,21 @@ extern hf_pool_record hf_pools[HF_POOLS_MAX];
 
 /* -- pool.c -- */
 
-/* The record that an id points to, whatever it holds now; NULL if the id can't be one. */
+/* The place in the table that an id points to; HF_POOLS_MAX or more if the id can't be a pool's. */
+static inline uint64_t hf_pool_place(uint64_t id) {
+    return (id & ((1u << HF_ID_PLACE_BITS) - 1)) - 1;
+}
+
+/* The record there, whatever it holds now; NULL if the id can't be one. */
 static inline hf_pool_record *hf_pool_at(uint64_t id) {
-    uint64_t place = (id & ((1u << HF_ID_PLACE_BITS) - 1)) - 1;
+    uint64_t place = hf_pool_place(id);
     return place < HF_POOLS_MAX ? &hf_pools[place] : NULL;
+}
+
+/* The calling thread's cache of the pool at that place, if it has one: for the fast paths. */
+static inline hf_cache *hf_pool_known_cache(uint64_t place) {
+    hf_thread *thread = hf_thread_known();
+    return HF_LIKELY(thread && place < HF_POOLS_MAX) ? thread->caches[place] : NULL;
 }
 
 /* Locks the record of an open pool that this thread may use; otherwise stores the failure and returns its status. */
