@@ -365,17 +365,29 @@ hf_status hf_arena_release(const hf_segment *segment, hf_facts *facts) {
 /* ------------------------------------------------------------------------------------------------------------------ closing */
 
 /* Under the arena's lock. */
-static void count_pins(hf_arena_record *record, uint64_t *pins, uint64_t *in_progress) {
+static hf_pin_count count_pins(hf_arena_record *record) {
+    hf_pin_count count = { 0, 0 };
     for (hf_pool_record *pool = record->pools; pool; pool = pool->next) {
         pthread_mutex_lock(&pool->lock);
-        hf_pool_count_pins(pool, pins, in_progress);
+        hf_pin_count more = hf_pool_pins(pool);
         pthread_mutex_unlock(&pool->lock);
+        count.pins += more.pins;
+        count.in_progress += more.in_progress;
     }
-    for (int i = 0; i < HF_WORDS; i++) *pins += hf_hold_pins(hf_hold_load(&record->words[i]));
+    for (int i = 0; i < HF_WORDS; i++) count.pins += hf_hold_pins(hf_hold_load(&record->words[i]));
+    return count;
 }
 
-static hf_status pinned(hf_arena_record *record, hf_status status, hf_reason reason, uint64_t pins, uint64_t in_progress) {
-    hf_facts facts = { .call = "hf_arena_close", .status = status, .reason = reason, .text = "arena", .a = pins, .b = in_progress };
+static hf_pin_count look(void *owner) {
+    hf_arena_record *record = owner;
+    pthread_mutex_lock(&record->lock);
+    hf_pin_count count = count_pins(record);
+    pthread_mutex_unlock(&record->lock);
+    return count;
+}
+
+static hf_status pinned(hf_arena_record *record, hf_status status, hf_reason reason, hf_pin_count count) {
+    hf_facts facts = { .call = "hf_arena_close", .status = status, .reason = reason, .text = "arena", .a = count.pins, .b = count.in_progress };
     memcpy(facts.owner, record->name, sizeof facts.owner);
     return hf_fail(&facts);
 }
@@ -396,14 +408,13 @@ static bool inside_own_pressure(hf_arena_record *record) {
 /* What is wrong before anything has changed. The lock is held. */
 static hf_status may_close(hf_arena_record *record, uint64_t timeout_ns) {
     const char *call = "hf_arena_close";
-    uint64_t pins = 0, in_progress = 0;
     if (record->kind == HF_GLOBAL) return never_closed(record);
     if (record->kind == HF_CONFINED && record->owner != hf_thread_serial() && !record->owner_ended) return wrong_thread(call, record);
     if (inside_own_pressure(record))
         return hf_fail_text(call, HF_INVALID, "an arena can't be closed inside the pressure callback of its own pool");
     if (timeout_ns != 0 || record->life != HF_LIFE_OPEN) return HF_OK;
-    count_pins(record, &pins, &in_progress);
-    return pins + in_progress == 0 ? HF_OK : pinned(record, HF_BUSY, HF_WHY_PINNED, pins, in_progress);
+    hf_pin_count count = count_pins(record);
+    return count.pins + count.in_progress == 0 ? HF_OK : pinned(record, HF_BUSY, HF_WHY_PINNED, count);
 }
 
 static void revoke(hf_arena_record *record) {
@@ -411,24 +422,6 @@ static void revoke(hf_arena_record *record) {
     for (hf_pool_record *pool = record->pools; pool; pool = pool->next) hf_pool_revoke(pool);
     for (int i = 0; i < HF_WORDS; i++) hf_hold_revoke(&record->words[i]);
     pthread_mutex_unlock(&record->lock);
-}
-
-static hf_status drain(hf_arena_record *record, uint64_t deadline_ns) {
-    for (;;) {
-        uint64_t pins = 0, in_progress = 0;
-        hf_status status = HF_OK;
-        uint32_t sequence = hf_drain_begin();
-        pthread_mutex_lock(&record->lock);
-        count_pins(record, &pins, &in_progress);
-        pthread_mutex_unlock(&record->lock);
-        if (pins + in_progress > 0) {
-            if (deadline_ns == 0 || (deadline_ns != HF_FOREVER && hf_os_now_ns() >= deadline_ns)) status = HF_TIMED_OUT;
-            else hf_drain_wait(sequence, deadline_ns);
-        }
-        hf_drain_end();
-        if (pins + in_progress == 0) return HF_OK;
-        if (status != HF_OK) return pinned(record, status, HF_WHY_NOT_DRAINED, pins, in_progress);
-    }
 }
 
 /* Pools of the arena end; one that another thread is closing is waited for. */
@@ -498,7 +491,8 @@ hf_status hf_arena_close(hf_arena arena, uint64_t timeout_ns) {
     if (status != HF_OK) return status;
 
     revoke(record);
-    status = drain(record, deadline_ns);
+    hf_pin_count count;
+    if (!hf_drain(look, record, deadline_ns, &count)) status = pinned(record, HF_TIMED_OUT, HF_WHY_NOT_DRAINED, count);
     if (status == HF_OK && !record->cleaned) {
         run_actions(record);
         record->cleaned = true;

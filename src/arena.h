@@ -86,11 +86,16 @@ void hf_arena_fork(hf_fork_phase phase);
 /* bump.c: under the arena's lock, but for the zeroing. */
 hf_status hf_bump_allocate(const char *call, hf_arena_record *record, uint64_t size, uint64_t alignment, hf_segment *segment);
 
-/* drain.c: waiting until pins end. A closer reads the sequence, looks for pins, and waits; whoever ends the last pin of something
- * revoked calls hf_drain_notify. */
-uint32_t hf_drain_begin(void);
-void hf_drain_wait(uint32_t sequence, uint64_t deadline_ns);
-void hf_drain_end(void);
+/* What keeps an arena or a pool from being closed. */
+typedef struct hf_pin_count {
+    uint64_t pins;        /* segments with pins */
+    uint64_t in_progress; /* allocations and callbacks */
+} hf_pin_count;
+
+/* drain.c: waits until nothing is pinned, as look says, which takes the locks it needs. False: the deadline came first. Whoever ends
+ * the last pin of something revoked calls hf_drain_notify. */
+typedef hf_pin_count hf_drain_look(void *owner);
+bool hf_drain(hf_drain_look *look, void *owner, uint64_t deadline_ns, hf_pin_count *pinned);
 void hf_drain_notify(void);
 
 /* A caller's timeout as a deadline; 0 stays 0. */

@@ -12,18 +12,21 @@
 
 static uint32_t drainers, drain_sequence;
 
-uint32_t hf_drain_begin(void) {
-    hf_add_seq_cst(&drainers, 1);
-    hf_fence_seq_cst();
-    return hf_load_seq_cst(&drain_sequence);
+static bool passed(uint64_t deadline_ns) {
+    return deadline_ns == 0 || (deadline_ns != HF_FOREVER && hf_os_now_ns() >= deadline_ns);
 }
 
-void hf_drain_wait(uint32_t sequence, uint64_t deadline_ns) {
-    hf_os_wait(&drain_sequence, sequence, deadline_ns);
-}
-
-void hf_drain_end(void) {
-    hf_sub_seq_cst(&drainers, 1);
+bool hf_drain(hf_drain_look *look, void *owner, uint64_t deadline_ns, hf_pin_count *pinned) {
+    for (;;) {
+        hf_add_seq_cst(&drainers, 1);
+        hf_fence_seq_cst();
+        uint32_t sequence = hf_load_seq_cst(&drain_sequence);
+        *pinned = look(owner);
+        bool free = pinned->pins + pinned->in_progress == 0, late = !free && passed(deadline_ns);
+        if (!free && !late) hf_os_wait(&drain_sequence, sequence, deadline_ns);
+        hf_sub_seq_cst(&drainers, 1);
+        if (free || late) return free;
+    }
 }
 
 void hf_drain_notify(void) {
@@ -46,7 +49,7 @@ hf_status hf_closer_begin(hf_closer *closer, pthread_mutex_t *lock, const uint64
             pthread_mutex_unlock(lock);
             return HF_CLOSED;
         }
-        if (deadline_ns == 0 || (deadline_ns != HF_FOREVER && hf_os_now_ns() >= deadline_ns)) return HF_TIMED_OUT;
+        if (passed(deadline_ns)) return HF_TIMED_OUT;
         uint32_t sequence = hf_load_acquire(&closer->sequence);
         pthread_mutex_unlock(lock);
         hf_os_wait(&closer->sequence, sequence, deadline_ns);

@@ -276,17 +276,18 @@ hf_hold *hf_pool_grow(hf_pool_record *record, uint32_t index, uint64_t bytes, in
 
 /* ------------------------------------------------------------------------------------------------------------------ closing */
 
-void hf_pool_count_pins(hf_pool_record *record, uint64_t *pins, uint64_t *in_progress) {
+hf_pin_count hf_pool_pins(hf_pool_record *record) {
+    hf_pin_count count = { 0, (uint64_t)record->waiters + record->pressure_inside };
     for (uint32_t index = 0; index <= record->sizes.count; index++) {
         for (hf_chunk *chunk = record->classes[index].chunks; chunk; chunk = chunk->next) {
             for (uint32_t slot = 0; slot < chunk->slot_count; slot++) {
                 uint64_t word = hf_load_acquire(&hf_chunk_holds(chunk)[slot].word);
                 if (HF_LIKELY(hf_hold_pins(word) == 0)) continue;
-                ++*(hf_hold_state_of(word) == HF_HOLD_ISSUING ? in_progress : pins);
+                ++*(hf_hold_state_of(word) == HF_HOLD_ISSUING ? &count.in_progress : &count.pins);
             }
         }
     }
-    *in_progress += record->waiters + record->pressure_inside;
+    return count;
 }
 
 void hf_pool_revoke(hf_pool_record *record) {
@@ -345,36 +346,23 @@ void hf_pool_forget(hf_pool_record *record) {
     hf_store_release(&record->arena, NULL);
 }
 
-static hf_status pinned(hf_pool_record *record, hf_status status, hf_reason reason, uint64_t pins, uint64_t in_progress) {
-    hf_facts facts = { .call = "hf_pool_close", .status = status, .reason = reason, .text = "pool", .a = pins, .b = in_progress };
+static hf_status pinned(hf_pool_record *record, hf_status status, hf_reason reason, hf_pin_count count) {
+    hf_facts facts = { .call = "hf_pool_close", .status = status, .reason = reason, .text = "pool", .a = count.pins, .b = count.in_progress };
     memcpy(facts.owner, record->name, sizeof facts.owner);
     return hf_fail(&facts);
 }
 
-/* Waits until nothing is pinned. Called and returns without the lock. */
-static hf_status drain(hf_pool_record *record, uint64_t deadline_ns) {
-    uint64_t pins, in_progress;
-    hf_status status = HF_OK;
-    for (;;) {
-        uint32_t sequence = hf_drain_begin();
-        pins = in_progress = 0;
-        pthread_mutex_lock(&record->lock);
-        hf_pool_count_pins(record, &pins, &in_progress);
-        pthread_mutex_unlock(&record->lock);
-        if (pins + in_progress > 0) {
-            if (deadline_ns == 0 || (deadline_ns != HF_FOREVER && hf_os_now_ns() >= deadline_ns)) status = HF_TIMED_OUT;
-            else hf_drain_wait(sequence, deadline_ns);
-        }
-        hf_drain_end();
-        if (pins + in_progress == 0) return HF_OK;
-        if (status != HF_OK) return pinned(record, status, HF_WHY_NOT_DRAINED, pins, in_progress);
-    }
+static hf_pin_count look(void *owner) {
+    hf_pool_record *record = owner;
+    pthread_mutex_lock(&record->lock);
+    hf_pin_count count = hf_pool_pins(record);
+    pthread_mutex_unlock(&record->lock);
+    return count;
 }
 
 /* What a close may find wrong before anything has changed. The lock is held. */
 static hf_status may_close(hf_pool_record *record, hf_pool pool, uint64_t timeout_ns) {
     const char *call = "hf_pool_close";
-    uint64_t pins = 0, in_progress = 0;
     if (record->id != pool.id) return pool_closed(call, pool.id);
     if (record->confined_to && record->confined_to != hf_thread_serial() && !record->arena->owner_ended)
         return wrong_thread(call, record);
@@ -382,8 +370,8 @@ static hf_status may_close(hf_pool_record *record, hf_pool pool, uint64_t timeou
     if (thread && thread->in_pressure_of == pool.id)
         return hf_fail_text(call, HF_INVALID, "a pool can't be closed inside its own pressure callback");
     if (timeout_ns != 0 || record->life != HF_LIFE_OPEN) return HF_OK;
-    hf_pool_count_pins(record, &pins, &in_progress);
-    return pins + in_progress == 0 ? HF_OK : pinned(record, HF_BUSY, HF_WHY_PINNED, pins, in_progress);
+    hf_pin_count count = hf_pool_pins(record);
+    return count.pins + count.in_progress == 0 ? HF_OK : pinned(record, HF_BUSY, HF_WHY_PINNED, count);
 }
 
 hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
@@ -404,8 +392,9 @@ hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
     if (status != HF_OK) return status;
 
     hf_pool_revoke(record);
-    status = drain(record, deadline_ns);
+    hf_pin_count count;
     int error = 0;
+    if (!hf_drain(look, record, deadline_ns, &count)) status = pinned(record, HF_TIMED_OUT, HF_WHY_NOT_DRAINED, count);
     if (status == HF_OK && (error = hf_pool_finish(record)) != 0)
         status = hf_fail_system(call, "mmap over the pool's address space", 0, error), status = HF_SYSTEM;
     pthread_mutex_lock(&record->lock);

@@ -105,7 +105,7 @@ uint64_t hf_pool_seize(hf_pool_record *record);
 hf_cache *hf_pool_cache(hf_pool_record *record);
 
 /* Phases of a close, for the arena's too. revoke may be repeated; finish wants that nothing is pinned, and may be repeated. */
-void hf_pool_count_pins(hf_pool_record *record, uint64_t *pins, uint64_t *in_progress);
+hf_pin_count hf_pool_pins(hf_pool_record *record); /* under the lock */
 void hf_pool_revoke(hf_pool_record *record);
 int hf_pool_finish(hf_pool_record *record);
 void hf_pool_forget(hf_pool_record *record); /* after finish: out of the arena's list, its place free */
