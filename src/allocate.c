@@ -361,16 +361,16 @@ void hf_pool_freed_by_unpin(uint64_t pool_id, hf_hold *hold) {
     hf_pool_unlock(record);
 }
 
-/* What the header lists before validity, for a slot whose pool is still there. HF_OK: go on. */
+/* What the header lists before validity. record: the slot's pool, NULL if that is gone. HF_OK: go on. */
 static hf_status release_allowed(const hf_pool_record *record, const hf_segment *segment, hf_facts *facts) {
-    const hf_chunk *chunk = hf_chunk_of(segment->hold);
-    const char *first = hf_slot_address(chunk, hf_slot_of(chunk, segment->hold)), *at = segment->address;
-    if (record->confined_to && record->confined_to != hf_thread_serial())
+    if (record && record->confined_to && record->confined_to != hf_thread_serial())
         return hf_view_wrong_thread(facts, record->confined_to, record->arena_name);
-    if (at != first) {
-        bool ours = hf_space_find(at) != NULL;
-        facts->reason = ours ? HF_WHY_INTERIOR : HF_WHY_FOREIGN;
-        facts->a = (uint64_t)(at - first);
+    const hf_chunk *chunk = hf_chunk_of(segment->hold);
+    facts->a = record ? (uint64_t)((const char *)segment->address - hf_slot_address(chunk, hf_slot_of(chunk, segment->hold))) : 0;
+    if (segment->era & HF_VIEW_INTERIOR || facts->a != 0) {
+        bool ours = segment->era & HF_VIEW_INTERIOR || hf_space_find(segment->address);
+        facts->reason = ours ? HF_WHY_INTERIOR : HF_WHY_MEMORY;
+        facts->text = "is not the memory of its slot";
         return ours ? HF_INVALID : HF_FOREIGN;
     }
     facts->reason = HF_WHY_READ_ONLY;
@@ -410,21 +410,17 @@ HF_COLD static hf_status release_slow(const char *call, const hf_segment *segmen
         return status == HF_OK ? HF_OK : release_refused(&facts, status, NULL, segment);
     }
     hf_pool_record *record = hf_view_pool(segment);
+    uint64_t id = hf_load_relaxed(&hf_chunk_of(segment->hold)->pool_id);
+    hf_status status = release_allowed(record, segment, &facts);
+    if (status != HF_OK) return release_refused(&facts, status, record, segment);
     if (record) {
-        uint64_t id = hf_load_relaxed(&hf_chunk_of(segment->hold)->pool_id);
-        hf_status status = release_allowed(record, segment, &facts);
-        if (status != HF_OK) return release_refused(&facts, status, record, segment);
         pthread_mutex_lock(&record->lock);
         bool released = record->id == id && record->life == HF_LIFE_OPEN &&
                         release_locked(record, hf_chunk_of(segment->hold), segment, dirty_bytes);
         hf_pool_unlock(record);
         if (released) return HF_OK;
     }
-    if (segment->era & HF_VIEW_READ_ONLY) {
-        facts.reason = HF_WHY_READ_ONLY;
-        return release_refused(&facts, HF_READ_ONLY, record, segment);
-    }
-    hf_status status = hf_view_status(segment, &facts);
+    status = hf_view_status(segment, &facts);
     if (status == HF_OK) { /* its close has begun and has not come to this slot yet */
         status = HF_CLOSED;
         facts.reason = HF_WHY_CLOSED_SEGMENT;

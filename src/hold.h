@@ -103,6 +103,7 @@ typedef enum hf_hold_state {
 #define HF_VIEW_CONFINED UINT64_C(2)
 #define HF_VIEW_ADOPTED UINT64_C(4)
 #define HF_VIEW_BUMP UINT64_C(8)
+#define HF_VIEW_INTERIOR UINT64_C(16) /* a slice that does not begin where its slot does */
 #define HF_VIEW_NEEDS_SPECIAL (HF_VIEW_READ_ONLY | HF_VIEW_CONFINED | HF_VIEW_ADOPTED)
 
 _Static_assert(HF_HOLD_MASK == ~((UINT64_C(1) << HF_HOLD_PIN_BITS) - 1), "the compare leaves out the pins and nothing else");

@@ -428,7 +428,7 @@ hf_status hf_pool_on_pressure(hf_pool pool, hf_pressure *callback, void *context
 
 hf_status hf_pool_find(hf_pool pool, const void *address, hf_segment *segment) {
     const char *call = "hf_pool_find";
-    hf_pool_record *record;
+    hf_pool_record *record = NULL;
     if (!segment) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     hf_status status = hf_pool_lock(call, pool, &record);
     if (status != HF_OK) return status;

@@ -130,7 +130,8 @@ hf_status hf_slice(const hf_segment *segment, size_t offset, size_t size, hf_seg
     if (!segment || !segment->hold) return fail_zero(call);
     if (!slice) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     if (!in_bounds(segment, offset, size)) return fail_view(call, segment, HF_OUT_OF_BOUNDS, HF_WHY_BOUNDS, offset, size);
-    *slice = (hf_segment){ (char *)segment->address + offset, size, segment->hold, segment->era };
+    uint64_t interior = offset != 0 && !(segment->era & (HF_VIEW_BUMP | HF_VIEW_ADOPTED)) ? HF_VIEW_INTERIOR : 0;
+    *slice = (hf_segment){ (char *)segment->address + offset, size, segment->hold, segment->era | interior };
     return HF_OK;
 }
 

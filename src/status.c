@@ -100,7 +100,10 @@ static void say_reason(writer *w, const hf_facts *f) {
     case HF_WHY_CLOSED_ARENA: say(w, "arena 0x%" PRIx64 " is closed", f->a); break;
     case HF_WHY_CLOSED_POOL: say(w, "pool 0x%" PRIx64 " is closed", f->a); break;
     case HF_WHY_INTERIOR:
-        say_segment(w, f), say(w, " begins at byte %" PRIu64 " of its slot; only a view from the first byte can be released", f->a);
+        say_segment(w, f), say(w, " begins ");
+        if (f->a) say(w, "at byte %" PRIu64 " of its slot", f->a);
+        else say(w, "inside its slot");
+        say(w, "; only a view from the first byte can be released");
         break;
     case HF_WHY_NOT_A_SLOT: say_segment(w, f), say(w, " %s", f->text); break;
     case HF_WHY_FOREIGN: say(w, "address %p is not in pool %s", f->address, f->owner); break;
