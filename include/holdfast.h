@@ -238,7 +238,7 @@ HF_API hf_status hf_arena_adopt(hf_arena arena, void *address, size_t size, hf_c
  * never runs). Newest first. It may use other arenas; its own answers HF_CLOSED. */
 HF_API hf_status hf_arena_on_close(hf_arena arena, hf_cleanup *cleanup, void *context);
 
-/* Fills *stats, whose struct_bytes is set. Errors: HF_INVALID, HF_CLOSED. Costs nothing on any path but its own. */
+/* Fills *stats, whose struct_bytes is set. Errors: HF_INVALID, HF_CLOSED, HF_WRONG_THREAD. Costs nothing on any path but its own. */
 HF_API hf_status hf_arena_get_stats(hf_arena arena, hf_arena_stats *stats);
 
 /* -------------------------------------------------------------------------------------------------------------------- pools */
@@ -380,7 +380,7 @@ HF_API hf_status hf_pool_find(hf_pool pool, const void *address, hf_segment *seg
 HF_API hf_status hf_segment_slot(const hf_segment *segment, size_t *index);
 
 /* Fills *stats, whose struct_bytes is set. Exact when no other thread is at work; a moment's view otherwise, but charged_bytes
- * and its limit, which are always exact. Errors: HF_INVALID, HF_CLOSED. */
+ * and its limit, which are always exact. Errors: HF_INVALID, HF_CLOSED, HF_WRONG_THREAD. */
 HF_API hf_status hf_pool_get_stats(hf_pool pool, hf_pool_stats *stats);
 
 /* ----------------------------------------------------------------------------------------------------------------- segments */

@@ -175,9 +175,9 @@ static int take_locked(unsigned min, unsigned preferred, hf_range **range) {
 }
 
 int hf_space_take(uint64_t min_bytes, uint64_t preferred_bytes, const hf_os_advice *advice, hf_range **result) {
-    if (min_bytes > UINT64_C(1) << (ADDRESS_BITS - 1)) return ENOMEM;
+    if (min_bytes > HF_RANGE_BYTES_MAX) return ENOMEM;
     unsigned min = hf_log2_ceil(hf_max(min_bytes, HF_UNIT_BYTES));
-    unsigned preferred = hf_log2_ceil(hf_min(hf_max(preferred_bytes, UINT64_C(1) << min), UINT64_C(1) << (ADDRESS_BITS - 1)));
+    unsigned preferred = hf_log2_ceil(hf_min(hf_max(preferred_bytes, UINT64_C(1) << min), HF_RANGE_BYTES_MAX));
     hf_range *range;
     pthread_mutex_lock(&lock);
     int error = take_locked(min, preferred, &range);

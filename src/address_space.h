@@ -35,6 +35,7 @@
 #define HF_UNIT_SHIFT 21
 #define HF_UNIT_BYTES (UINT64_C(1) << HF_UNIT_SHIFT)
 #define HF_BLOCK_BYTES (UINT64_C(8) << 10)
+#define HF_RANGE_BYTES_MAX (UINT64_C(1) << 46)
 
 typedef struct hf_range {
     char *base;

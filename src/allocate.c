@@ -367,6 +367,7 @@ static hf_status release_allowed(const hf_pool_record *record, const hf_segment 
         return hf_view_wrong_thread(facts, record->confined_to, record->arena_name);
     const hf_chunk *chunk = hf_chunk_of(segment->hold);
     facts->a = record ? (uint64_t)((const char *)segment->address - hf_slot_address(chunk, hf_slot_of(chunk, segment->hold))) : 0;
+    if (facts->a != 0 && hf_view_pool(segment) != record) facts->a = 0; /* closed and cut anew meanwhile: validity will say so */
     if (segment->era & HF_VIEW_INTERIOR || facts->a != 0) {
         bool ours = segment->era & HF_VIEW_INTERIOR || hf_space_find(segment->address);
         facts->reason = ours ? HF_WHY_INTERIOR : HF_WHY_MEMORY;

@@ -178,12 +178,12 @@ hf_status hf_arena_adopt(hf_arena arena, void *address, size_t size, hf_cleanup 
     hf_arena_record *record;
     uint64_t end;
     if (!segment) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
-    hf_facts facts = { .call = call, .status = HF_INVALID, .reason = HF_WHY_MEMORY, .address = address, .size = size };
-    facts.text = !address || size == 0                                   ? "is no memory to adopt"
-                 : __builtin_add_overflow((uintptr_t)address, size, &end) ? "ends past the address space"
-                 : hf_space_overlaps(address, size)                      ? "overlaps the library's own memory"
-                                                                         : NULL;
-    if (facts.text) return hf_fail(&facts);
+    if (!address) return hf_fail_text(call, HF_INVALID, "the address is NULL");
+    if (size == 0) return hf_fail_text(call, HF_INVALID, "the size is 0");
+    bool wraps = __builtin_add_overflow((uintptr_t)address, size, &end);
+    if (wraps || hf_space_overlaps(address, size))
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_MEMORY, .address = address, .size = size,
+                                    .text = wraps ? "ends past the address space" : "overlaps the library's own memory" });
     hf_status status = hf_arena_lock(call, arena, &record);
     if (status != HF_OK) return status;
     if (cleanup && !action_add(record, cleanup, context)) {

@@ -37,7 +37,7 @@ static int find_range(hf_arena_record *record, uint64_t size, uint64_t alignment
         return 0;
     }
     uint64_t need = hf_max(size, 1);
-    if (alignment > HF_UNIT_BYTES && __builtin_add_overflow(need, alignment, &need)) return ENOMEM; /* ranges are aligned to a unit */
+    if (alignment > HF_UNIT_BYTES) need += alignment; /* ranges are aligned to a unit */
     hf_range *fresh;
     int error = hf_arena_take_range(record, need, hf_max(bump->next_bytes, FIRST_RANGE_BYTES), &fresh);
     if (error != 0) return error;
@@ -49,6 +49,10 @@ static int find_range(hf_arena_record *record, uint64_t size, uint64_t alignment
 }
 
 hf_status hf_bump_allocate(const char *call, hf_arena_record *record, uint64_t size, uint64_t alignment, hf_segment *segment) {
+    if (hf_max(size, alignment) > HF_RANGE_BYTES_MAX) {
+        hf_arena_unlock(record);
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_NO_MEMORY, .reason = HF_WHY_TOO_LARGE, .size = hf_max(size, alignment) });
+    }
     hf_bump *bump = &record->bump;
     hf_range *before = bump->current;
     uint64_t start = 0, end;

@@ -75,6 +75,7 @@ static void say_reason(writer *w, const hf_facts *f) {
     case HF_WHY_VALUE: say(w, "%s is %" PRIu64 "; it must be %s", f->text, f->a, f->more); break;
     case HF_WHY_ELEMENT: say(w, "%s[%" PRIu64 "] is %" PRIu64 "; it must be %s", f->text, f->b, f->a, f->more); break;
     case HF_WHY_MEMORY: say_bytes(w, f->size), say(w, " at %p %s", f->address, f->text); break;
+    case HF_WHY_TOO_LARGE: say_bytes(w, f->size), say(w, " are more than the address space can hold"); break;
     case HF_WHY_NEVER_CLOSED: say(w, "arena %s is global: it is never closed", f->owner); break;
     case HF_WHY_ZERO_SEGMENT: say(w, "the segment is zero: it was never allocated"); break;
     case HF_WHY_ZERO_PIN: say(w, "the pin is zero: it was never taken, or is unpinned already"); break;

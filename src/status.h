@@ -18,6 +18,7 @@ typedef enum hf_reason {
     HF_WHY_VALUE,          /* text: which value; a: the value; more: what it must be */
     HF_WHY_ELEMENT,        /* the same of element b of an array */
     HF_WHY_MEMORY,         /* address, size; text: what is wrong with that memory */
+    HF_WHY_TOO_LARGE,      /* size */
     HF_WHY_NEVER_CLOSED,   /* owner: a global arena */
     HF_WHY_ZERO_SEGMENT,
     HF_WHY_ZERO_PIN,
