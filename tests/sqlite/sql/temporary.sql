@@ -1,0 +1,26 @@
+-- In-memory and temporary databases, attached ones, sorters, and tables made on the way.
+ATTACH ':memory:' AS m;
+ATTACH 'second.db' AS second;
+CREATE TABLE m.t(id INTEGER PRIMARY KEY, k INTEGER, body TEXT);
+CREATE TEMP TABLE scratch(k, total);
+CREATE TABLE second.t(id INTEGER PRIMARY KEY, k INTEGER, body TEXT);
+CREATE TABLE t(id INTEGER PRIMARY KEY, k INTEGER, body TEXT);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO m.t SELECT i, i * 7919 % 331, printf('%0*d', i % 200, i) FROM n;
+CREATE INDEX m.t_k ON t(k);
+BEGIN;
+INSERT INTO main.t SELECT * FROM m.t WHERE id % 2;
+INSERT INTO second.t SELECT * FROM m.t WHERE id % 3;
+INSERT INTO scratch SELECT k, sum(length(body)) FROM m.t GROUP BY k;
+COMMIT;
+SELECT k, total FROM scratch ORDER BY total DESC, k LIMIT 15;
+SELECT count(*), sum(a.id) FROM main.t a JOIN second.t b USING(id) JOIN m.t c USING(id) WHERE c.k < 100;
+SELECT DISTINCT k % 17 FROM m.t ORDER BY body || k DESC LIMIT 40;
+SELECT id, rank() OVER (PARTITION BY k % 3 ORDER BY body) FROM second.t ORDER BY id LIMIT 20;
+BEGIN; DELETE FROM m.t; DELETE FROM second.t WHERE id < 1000; UPDATE t SET body = ''; ROLLBACK;
+SELECT (SELECT count(*) FROM m.t), (SELECT count(*) FROM second.t), (SELECT sum(length(body)) FROM main.t);
+CREATE TEMP TABLE huge AS SELECT a.id AS x, b.id AS y FROM m.t a, m.t b WHERE a.id < 200 AND b.id < 200;
+SELECT count(*), sum(x * y % 1000) FROM huge;
+PRAGMA m.integrity_check;
+PRAGMA second.integrity_check;
+PRAGMA temp.integrity_check;
+PRAGMA integrity_check;

@@ -1,0 +1,27 @@
+-- Space that comes back: VACUUM, VACUUM INTO, incremental vacuum, a change of the page size on the way, shrink_memory.
+PRAGMA auto_vacuum=INCREMENTAL;
+CREATE TABLE t(id INTEGER PRIMARY KEY, body BLOB);
+CREATE INDEX t_length ON t(length(body), id);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, zeroblob(i * 37 % 1500) FROM n;
+DELETE FROM t WHERE id % 3;
+PRAGMA freelist_count;
+PRAGMA incremental_vacuum(100);
+PRAGMA freelist_count;
+PRAGMA shrink_memory;
+SELECT count(*), sum(length(body)) FROM t;
+VACUUM;
+PRAGMA freelist_count;
+PRAGMA page_size=16384;
+VACUUM;
+PRAGMA page_size;
+SELECT count(*), sum(length(body)) FROM t;
+PRAGMA page_size=1024;
+VACUUM;
+PRAGMA page_count;
+VACUUM INTO 'copy.db';
+ATTACH 'copy.db' AS copy;
+SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM copy.t);
+PRAGMA copy.integrity_check;
+DETACH copy;
+SELECT length(body), count(*) FROM t GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10;
+PRAGMA integrity_check;
