@@ -304,7 +304,9 @@ typedef struct hf_pool_stats {
     hf_class_stats classes[HF_CLASSES_MAX + 1];
 } hf_pool_stats;
 
-#define HF_POOL_STATS_INIT { sizeof(hf_pool_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } } }
+#define HF_POOL_STATS_INIT \
+    { sizeof(hf_pool_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } } }
 
 /* Opens a pool in an arena: no memory is taken until the first allocation.
  *
@@ -419,7 +421,8 @@ HF_API hf_status hf_fill(const hf_segment *segment, size_t offset, size_t size, 
 HF_API hf_status hf_read(const hf_segment *segment, size_t offset, void *to, size_t size);
 HF_API hf_status hf_write(const hf_segment *segment, size_t offset, const void *from, size_t size);
 HF_API hf_status hf_copy(const hf_segment *from, size_t from_offset, const hf_segment *to, size_t to_offset, size_t size); /* memmove */
-HF_API hf_status hf_mismatch(const hf_segment *a, const hf_segment *b, size_t *where); /* equal: SIZE_MAX; else the first difference or the shorter length */
+HF_API hf_status hf_mismatch(const hf_segment *a, const hf_segment *b, size_t *where); /* the first difference, or the shorter length;
+                                                                                           SIZE_MAX if they are equal */
 
 /* Checked stores of one number in the machine's byte order, at any offset, aligned or not. */
 HF_API hf_status hf_set_u8(const hf_segment *segment, size_t offset, uint8_t value);

@@ -214,8 +214,7 @@ int hf_space_commit_data(hf_range *range, uint64_t end) {
 int hf_space_commit(hf_range *range, uint64_t end) {
     uint64_t units = (end + HF_UNIT_BYTES - 1) >> HF_UNIT_SHIFT;
     uint64_t meta_step = hf_max(8 * HF_BLOCK_BYTES, hf_os_page_bytes());
-    int error =
-        commit_prefix(range->meta, hf_range_meta_bytes(range), &range->meta_committed_bytes, units * HF_BLOCK_BYTES, meta_step);
+    int error = commit_prefix(range->meta, hf_range_meta_bytes(range), &range->meta_committed_bytes, units * HF_BLOCK_BYTES, meta_step);
     return error != 0 ? error : hf_space_commit_data(range, end);
 }
 

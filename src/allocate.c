@@ -416,8 +416,8 @@ HF_COLD static hf_status release_slow(const char *call, const hf_segment *segmen
     if (status != HF_OK) return release_refused(&facts, status, record, segment);
     if (record) {
         pthread_mutex_lock(&record->lock);
-        bool released = record->id == id && record->life == HF_LIFE_OPEN &&
-                        release_locked(record, hf_chunk_of(segment->hold), segment, dirty_bytes);
+        bool released =
+            record->id == id && record->life == HF_LIFE_OPEN && release_locked(record, hf_chunk_of(segment->hold), segment, dirty_bytes);
         hf_pool_unlock(record);
         if (released) return HF_OK;
     }
@@ -445,7 +445,8 @@ hf_status hf_release_dirty(const hf_segment *segment, size_t dirty_bytes) {
 }
 
 hf_status hf_release_many(const hf_segment *segments, size_t count, size_t *released) {
-    if ((!segments && count) || !released) return hf_fail_text("hf_release_many", HF_INVALID, "segments, or the place for the result, is NULL");
+    if ((!segments && count) || !released)
+        return hf_fail_text("hf_release_many", HF_INVALID, "segments, or the place for the result, is NULL");
     hf_status first_failure = HF_OK;
     size_t won = 0;
     for (size_t i = 0; i < count; i++) {

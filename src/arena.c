@@ -35,8 +35,11 @@ static uint32_t table_next;       /* places are used in turn, so that a closed o
 
 /* --------------------------------------------------------------------------------------------------------------- the record */
 
-static hf_status arena_closed(const char *call, uint64_t id) {
-    return hf_fail(&(hf_facts){ .call = call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_ARENA, .a = id });
+/* Names the arena while its place has no other owner. The lock is held; record NULL: there is no such place. */
+static hf_status arena_closed(const char *call, uint64_t id, const hf_arena_record *record) {
+    hf_facts facts = { .call = call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_ARENA, .a = id };
+    if (record && record->incarnation == id >> HF_ID_PLACE_BITS) memcpy(facts.owner, record->name, sizeof facts.owner);
+    return hf_fail(&facts);
 }
 
 static hf_status wrong_thread(const char *call, const hf_arena_record *record) {
@@ -53,12 +56,11 @@ static hf_arena_record *lock_record(const char *call, hf_arena arena, hf_status 
         *status = hf_fail_text(call, HF_INVALID, "the arena is zero: it was never opened");
         return NULL;
     }
-    if (place < HF_ARENAS_MAX && hf_load_acquire(&arenas[place].id) == arena.id) {
-        pthread_mutex_lock(&arenas[place].lock);
-        if (arenas[place].id == arena.id) return &arenas[place];
-        pthread_mutex_unlock(&arenas[place].lock);
-    }
-    *status = arena_closed(call, arena.id);
+    hf_arena_record *record = place < HF_ARENAS_MAX ? &arenas[place] : NULL;
+    if (record) pthread_mutex_lock(&record->lock);
+    if (record && record->id == arena.id) return record;
+    *status = arena_closed(call, arena.id, record);
+    if (record) pthread_mutex_unlock(&record->lock);
     return NULL;
 }
 
@@ -66,7 +68,7 @@ hf_status hf_arena_lock(const char *call, hf_arena arena, hf_arena_record **resu
     hf_status status = HF_OK;
     hf_arena_record *record = lock_record(call, arena, &status);
     if (!record) return status;
-    if (record->life != HF_LIFE_OPEN) status = arena_closed(call, arena.id);
+    if (record->life != HF_LIFE_OPEN) status = arena_closed(call, arena.id, record);
     else if (record->kind == HF_CONFINED && record->owner != hf_thread_serial()) status = wrong_thread(call, record);
     if (status == HF_OK) {
         *result = record;
@@ -203,7 +205,9 @@ hf_status hf_arena_adopt(hf_arena arena, void *address, size_t size, hf_cleanup 
 
 static hf_status check_options(const hf_arena_options *o) {
     const char *call = "hf_arena_open";
-    if (o->kind > HF_GLOBAL) return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_VALUE, .text = "kind", .a = o->kind, .more = "HF_SHARED, HF_CONFINED or HF_GLOBAL" });
+    if (o->kind > HF_GLOBAL)
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_VALUE, .text = "kind", .a = o->kind,
+                                    .more = "HF_SHARED, HF_CONFINED or HF_GLOBAL" });
     if (o->fork != HF_FORK_COPY) return hf_fail_text(call, HF_INVALID, "this release has no fork rule but HF_FORK_COPY");
     if (o->seal) return hf_fail_text(call, HF_INVALID, "this release can't seal arenas");
     if (o->guard_one_in) return hf_fail_text(call, HF_INVALID, "this release has no guard mode");
@@ -240,6 +244,8 @@ static void free_place(hf_arena_record *record) {
 }
 
 static void set_up(hf_arena_record *record, const hf_arena_options *o) {
+    pthread_mutex_lock(&record->lock); /* against those who ask for the former arena's name */
+    record->incarnation++;
     hf_name_copy(record->name, o->name, "main");
     memcpy(record->range_name, "holdfast:", 9);
     hf_name_copy(record->range_name + 9, record->name, "");
@@ -254,6 +260,7 @@ static void set_up(hf_arena_record *record, const hf_arena_options *o) {
     record->reserved = NULL;
     record->bump = (hf_bump){ .next_bytes = 0 };
     record->adopted_bytes = record->adopted_segments = record->action_count = 0;
+    pthread_mutex_unlock(&record->lock);
 }
 
 hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
@@ -261,13 +268,15 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
     hf_arena_options o = HF_ARENA_OPTIONS_INIT;
     if (!arena) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     if (options && !hf_options_read(&o, sizeof o, options))
-        return hf_fail_text(call, HF_INVALID, "the options are not those of HF_ARENA_OPTIONS_INIT, or have fields set that this library does not know");
+        return hf_fail_text(call, HF_INVALID, "the options are not those of HF_ARENA_OPTIONS_INIT, or fields are set that this library "
+                                              "does not know");
     hf_status status = check_options(&o);
     if (status != HF_OK) return status;
     hf_start();
     hf_arena_record *record = take_place();
     if (!record)
-        return hf_fail(&(hf_facts){ .call = call, .status = HF_LIMIT, .reason = HF_WHY_FULL, .text = "arenas are open", .a = HF_ARENAS_MAX });
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_LIMIT, .reason = HF_WHY_FULL, .text = "arenas are open",
+                                    .a = HF_ARENAS_MAX });
     set_up(record, &o);
     uint64_t reserve = o.numa_node ? hf_max(o.reserve_bytes, HF_UNIT_BYTES) : o.reserve_bytes; /* a node is tried out at once */
     int error = reserve ? hf_space_take(reserve, reserve, &record->advice, &record->reserved) : 0;
@@ -283,7 +292,7 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
         hf_store_relaxed(&record->first_era[i], hf_hold_era(hf_load_relaxed(&record->words[i].word)));
     }
     hf_store_release(&record->life, HF_LIFE_OPEN);
-    hf_store_release(&record->id, ++record->incarnation << HF_ID_PLACE_BITS | (uint64_t)(record - arenas + 1));
+    hf_store_release(&record->id, record->incarnation << HF_ID_PLACE_BITS | (uint64_t)(record - arenas + 1));
     arena->id = record->id;
     hf_arena_unlock(record);
     return HF_OK;
@@ -314,7 +323,8 @@ hf_status hf_arena_allocate(hf_arena arena, size_t size, size_t alignment, hf_se
     hf_arena_record *record;
     if (!segment) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     if (!hf_is_power_of_two(alignment))
-        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_VALUE, .text = "alignment", .a = alignment, .more = "a power of two" });
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_VALUE, .text = "alignment", .a = alignment,
+                                    .more = "a power of two" });
     hf_status status = hf_arena_lock(call, arena, &record);
     return status == HF_OK ? hf_bump_allocate(call, record, size, alignment, segment) : status;
 }
@@ -387,7 +397,8 @@ static hf_pin_count look(void *owner) {
 }
 
 static hf_status pinned(hf_arena_record *record, hf_status status, hf_reason reason, hf_pin_count count) {
-    hf_facts facts = { .call = "hf_arena_close", .status = status, .reason = reason, .text = "arena", .a = count.pins, .b = count.in_progress };
+    hf_facts facts = { .call = "hf_arena_close", .status = status, .reason = reason, .text = "arena", .a = count.pins,
+                       .b = count.in_progress };
     memcpy(facts.owner, record->name, sizeof facts.owner);
     return hf_fail(&facts);
 }
@@ -440,7 +451,8 @@ static hf_status finish_pools(hf_arena_record *record, uint64_t deadline_ns, int
             hf_os_yield();
             continue;
         }
-        if (status != HF_OK) return hf_fail_text("hf_arena_close", status, "another thread is closing a pool of the arena; it is revoked, call again");
+        if (status != HF_OK)
+            return hf_fail_text("hf_arena_close", status, "another thread is closing a pool of the arena; it is revoked, call again");
         *error = hf_pool_finish(pool);
         pthread_mutex_lock(&pool->lock);
         hf_closer_end(&pool->closer);
@@ -482,7 +494,7 @@ hf_status hf_arena_close(hf_arena arena, uint64_t timeout_ns) {
     status = may_close(record, timeout_ns);
     if (status == HF_OK) {
         status = hf_closer_begin(&record->closer, &record->lock, &record->id, deadline_ns);
-        if (status == HF_CLOSED) return arena_closed(call, arena.id);
+        if (status == HF_CLOSED) return arena_closed(call, arena.id, NULL);
         if (status == HF_TIMED_OUT) hf_fail_text(call, status, "another thread is closing the arena");
     }
     if (status == HF_OK) hf_store_release(&record->life, HF_LIFE_REVOKED);

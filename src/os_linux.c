@@ -55,25 +55,25 @@ static uint64_t fail_first, fail_calls, fail_count;
 static bool fail_on;
 
 void hf_os_fail_at(uint64_t nth, bool from_then_on) {
-    __atomic_store_n(&fail_first, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&fail_calls, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&fail_count, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&fail_on, from_then_on, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&fail_first, nth, __ATOMIC_SEQ_CST);
+    hf_store_seq_cst(&fail_first, 0);
+    hf_store_seq_cst(&fail_calls, 0);
+    hf_store_seq_cst(&fail_count, 0);
+    hf_store_seq_cst(&fail_on, from_then_on);
+    hf_store_seq_cst(&fail_first, nth);
 }
 
 uint64_t hf_os_calls(void) {
-    return __atomic_load_n(&fail_calls, __ATOMIC_SEQ_CST);
+    return hf_load_seq_cst(&fail_calls);
 }
 
 uint64_t hf_os_failures(void) {
-    return __atomic_load_n(&fail_count, __ATOMIC_SEQ_CST);
+    return hf_load_seq_cst(&fail_count);
 }
 
 static bool made_to_fail(void) {
-    uint64_t n = __atomic_add_fetch(&fail_calls, 1, __ATOMIC_SEQ_CST), first = __atomic_load_n(&fail_first, __ATOMIC_SEQ_CST);
-    bool fails = first != 0 && (n == first || (n > first && __atomic_load_n(&fail_on, __ATOMIC_SEQ_CST)));
-    if (fails) __atomic_add_fetch(&fail_count, 1, __ATOMIC_SEQ_CST);
+    uint64_t n = hf_add_seq_cst(&fail_calls, 1) + 1, first = hf_load_seq_cst(&fail_first);
+    bool fails = first != 0 && (n == first || (n > first && hf_load_seq_cst(&fail_on)));
+    if (fails) hf_add_seq_cst(&fail_count, 1);
     return fails;
 }
 #define MAY_FAIL()                         \
@@ -166,18 +166,35 @@ int hf_os_retire(void *address, size_t bytes) {
 int hf_os_purge(void *address, size_t bytes) {
     MAY_FAIL();
     if (madvise(address, bytes, MADV_DONTNEED) == 0) return 0;
-    if (errno == EINVAL && madvise(address, bytes, MADV_DONTNEED_LOCKED) == 0) return 0;
-    return errno;
+    if (errno != EINVAL || madvise(address, bytes, MADV_DONTNEED_LOCKED) != 0) return errno;
+    unsigned char resident = 0; /* an emulator may accept the call and do nothing */
+    return mincore(address, hf_os_page_bytes(), &resident) == 0 && (resident & 1) ? EINVAL : 0;
+}
+
+static bool populates; /* set by hf_os_start */
+
+/* Does MADV_POPULATE_WRITE do what it says? An emulator may accept it and do nothing. */
+static bool probe_populate(void) {
+    size_t page = hf_os_page_bytes();
+    unsigned char resident = 0;
+    void *probe = map_anonymous(NULL, page, PROT_READ | PROT_WRITE, 0);
+    if (probe == MAP_FAILED) return false;
+    bool works = madvise(probe, page, MADV_POPULATE_WRITE) == 0 && mincore(probe, page, &resident) == 0 && (resident & 1);
+    munmap(probe, page);
+    return works;
 }
 
 int hf_os_populate(void *address, size_t bytes) {
     MAY_FAIL();
-    int result;
-    do result = madvise(address, bytes, MADV_POPULATE_WRITE);
-    while (result != 0 && errno == EINTR);
+    int result = -1;
+    errno = EINVAL;
+    if (populates)
+        do
+            result = madvise(address, bytes, MADV_POPULATE_WRITE);
+        while (result != 0 && errno == EINTR);
     if (result == 0) return 0;
     if (errno != EINVAL) return errno == EFAULT || errno == EHWPOISON ? ENOMEM : errno;
-    for (size_t i = 0; i < bytes; i += hf_os_page_bytes()) { /* before Linux 5.14: by hand, keeping what is there */
+    for (size_t i = 0; i < bytes; i += hf_os_page_bytes()) { /* where the kernel does not: by hand, keeping what is there */
         volatile char *byte = (volatile char *)address + i;
         *byte = *byte;
     }
@@ -233,7 +250,8 @@ uint64_t hf_os_memory_bytes(void) {
         if (!group) continue;
         *group++ = 0;
         if (strcmp(controllers, ":") == 0) bytes = hf_min(bytes, limit_of_group("/sys/fs/cgroup", group, "memory.max"));
-        else if (strstr(controllers, "memory")) bytes = hf_min(bytes, limit_of_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
+        else if (strstr(controllers, "memory"))
+            bytes = hf_min(bytes, limit_of_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
     }
     fclose(groups);
     return bytes;
@@ -269,6 +287,7 @@ void hf_os_yield(void) {
 bool hf_os_has_heavy_barrier;
 
 void hf_os_start(void) {
+    populates = probe_populate();
     hf_os_has_heavy_barrier = syscall(SYS_membarrier, HF_MEMBARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
                               syscall(SYS_membarrier, HF_MEMBARRIER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }

@@ -23,8 +23,11 @@ static uint32_t table_next; /* where the search for a place begins: places are u
 
 /* ------------------------------------------------------------------------------------------------------------- the record */
 
-static hf_status pool_closed(const char *call, uint64_t id) {
-    return hf_fail(&(hf_facts){ .call = call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = id });
+/* Names the pool while its place has no other owner. The lock is held; record NULL: there is no such place. */
+static hf_status pool_closed(const char *call, uint64_t id, const hf_pool_record *record) {
+    hf_facts facts = { .call = call, .status = HF_CLOSED, .reason = HF_WHY_CLOSED_POOL, .a = id };
+    if (record && record->incarnation == id >> HF_ID_PLACE_BITS) memcpy(facts.owner, record->name, sizeof facts.owner);
+    return hf_fail(&facts);
 }
 
 static hf_status wrong_thread(const char *call, const hf_pool_record *record) {
@@ -37,10 +40,10 @@ static hf_status wrong_thread(const char *call, const hf_pool_record *record) {
 hf_status hf_pool_lock(const char *call, hf_pool pool, hf_pool_record **result) {
     if (pool.id == 0) return hf_fail_text(call, HF_INVALID, "the pool is zero: it was never opened");
     hf_pool_record *record = hf_pool_at(pool.id);
-    if (!record || hf_load_acquire(&record->id) != pool.id) return pool_closed(call, pool.id);
+    if (!record) return pool_closed(call, pool.id, NULL);
     pthread_mutex_lock(&record->lock);
     hf_status status = HF_OK;
-    if (record->id != pool.id || record->life != HF_LIFE_OPEN) status = pool_closed(call, pool.id);
+    if (record->id != pool.id || record->life != HF_LIFE_OPEN) status = pool_closed(call, pool.id, record);
     else if (record->confined_to && record->confined_to != hf_thread_serial()) status = wrong_thread(call, record);
     if (status == HF_OK) {
         *result = record;
@@ -52,8 +55,8 @@ hf_status hf_pool_lock(const char *call, hf_pool pool, hf_pool_record **result) 
 }
 
 void hf_pool_unlock(hf_pool_record *record) {
-    bool fast = record->life == HF_LIFE_OPEN && !record->confined_to && record->waiters == 0 &&
-                record->charged_bytes <= record->limit_bytes;
+    bool fast =
+        record->life == HF_LIFE_OPEN && !record->confined_to && record->waiters == 0 && record->charged_bytes <= record->limit_bytes;
     if (fast && record->gate == 0) hf_store_release(&record->gate, record->id);
     HF_ASSERT(fast || record->gate == 0);
     pthread_mutex_unlock(&record->lock);
@@ -66,7 +69,7 @@ uint64_t hf_pool_seize(hf_pool_record *record) {
     uint64_t moved = 0;
     for (hf_cache *cache = record->caches; cache; cache = cache->next) {
         hf_cache_await(cache);
-        for (uint32_t class = 0; class < record->sizes.count; class ++) {
+        for (uint32_t class = 0; class < record->sizes.count; class++) {
             hf_hold *hold;
             while ((hold = hf_magazine_pop(&cache->magazines[class]))) {
                 hf_class_put_cached(&record->classes[class], hold, record->tick);
@@ -107,7 +110,7 @@ hf_cache *hf_pool_cache(hf_pool_record *record) {
 
 /* The counters of a cache that is emptied for good move to the pool's. */
 static void fold_counters(hf_pool_record *record, hf_cache *cache) {
-    for (uint32_t class = 0; class < HF_CLASSES_MAX; class ++) {
+    for (uint32_t class = 0; class < HF_CLASSES_MAX; class++) {
         hf_magazine *magazine = &cache->magazines[class];
         record->counters[class].allocations += magazine->allocations;
         record->counters[class].releases += magazine->releases;
@@ -121,7 +124,7 @@ static void leave_pool(hf_thread *thread, hf_pool_record *record) {
     hf_cache *cache = thread->caches[record - hf_pools];
     if (!cache) return;
     pthread_mutex_lock(&record->lock);
-    for (uint32_t class = 0; class < record->sizes.count; class ++) {
+    for (uint32_t class = 0; class < record->sizes.count; class++) {
         hf_hold *hold;
         while ((hold = hf_magazine_pop(&cache->magazines[class])))
             hf_class_put_cached(&record->classes[class], hold, record->tick);
@@ -152,8 +155,9 @@ static hf_status options_are_valid(const hf_pool_options *o, hf_size_classes *si
     const char *call = "hf_pool_open";
     unsigned wrong;
     if (!hf_size_classes_make(sizes, o->class_bytes, hf_os_page_bytes(), &wrong))
-        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_ELEMENT, .text = "class_bytes", .a = o->class_bytes[wrong],
-                                    .b = wrong, .more = "a multiple of the page, above the one before it and at most 1 TiB; zeros come last" });
+        return hf_fail(&(hf_facts){ .call = call, .status = HF_INVALID, .reason = HF_WHY_ELEMENT, .text = "class_bytes",
+                                    .a = o->class_bytes[wrong], .b = wrong,
+                                    .more = "a multiple of the page, above the one before it and at most 1 TiB; zeros come last" });
     for (size_t i = 0; i < sizeof o->reserved_; i++)
         if (o->reserved_[i]) return hf_fail_text(call, HF_INVALID, "a reserved option is not zero");
     return HF_OK;
@@ -209,7 +213,8 @@ hf_status hf_pool_open(hf_arena arena, const hf_pool_options *options, hf_pool *
     hf_arena_record *owner;
     if (!pool) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     if (options && !hf_options_read(&o, sizeof o, options))
-        return hf_fail_text(call, HF_INVALID, "the options are not those of HF_POOL_OPTIONS_INIT, or have fields set that this library does not know");
+        return hf_fail_text(call, HF_INVALID, "the options are not those of HF_POOL_OPTIONS_INIT, or fields are set that this library "
+                                              "does not know");
     hf_status status = options_are_valid(&o, &sizes);
     if (status != HF_OK) return status;
     if (o.decay_in_background && !hf_budget_background()) return hf_fail_text(call, HF_SYSTEM, "no thread for the decay could be started");
@@ -347,7 +352,8 @@ void hf_pool_forget(hf_pool_record *record) {
 }
 
 static hf_status pinned(hf_pool_record *record, hf_status status, hf_reason reason, hf_pin_count count) {
-    hf_facts facts = { .call = "hf_pool_close", .status = status, .reason = reason, .text = "pool", .a = count.pins, .b = count.in_progress };
+    hf_facts facts = { .call = "hf_pool_close", .status = status, .reason = reason, .text = "pool", .a = count.pins,
+                       .b = count.in_progress };
     memcpy(facts.owner, record->name, sizeof facts.owner);
     return hf_fail(&facts);
 }
@@ -363,7 +369,7 @@ static hf_pin_count look(void *owner) {
 /* What a close may find wrong before anything has changed. The lock is held. */
 static hf_status may_close(hf_pool_record *record, hf_pool pool, uint64_t timeout_ns) {
     const char *call = "hf_pool_close";
-    if (record->id != pool.id) return pool_closed(call, pool.id);
+    if (record->id != pool.id) return pool_closed(call, pool.id, record);
     if (record->confined_to && record->confined_to != hf_thread_serial() && !record->arena->owner_ended)
         return wrong_thread(call, record);
     hf_thread *thread = hf_thread_known();
@@ -379,12 +385,12 @@ hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
     uint64_t deadline_ns = hf_deadline_ns(timeout_ns);
     if (pool.id == 0) return hf_fail_text(call, HF_INVALID, "the pool is zero: it was never opened");
     hf_pool_record *record = hf_pool_at(pool.id);
-    if (!record || hf_load_acquire(&record->id) != pool.id) return pool_closed(call, pool.id);
+    if (!record) return pool_closed(call, pool.id, NULL);
     pthread_mutex_lock(&record->lock);
     hf_status status = may_close(record, pool, timeout_ns);
     if (status == HF_OK) {
         status = hf_closer_begin(&record->closer, &record->lock, &record->id, deadline_ns);
-        if (status == HF_CLOSED) return pool_closed(call, pool.id);
+        if (status == HF_CLOSED) return pool_closed(call, pool.id, NULL);
         if (status == HF_TIMED_OUT) hf_fail_text(call, status, "another thread is closing the pool");
     }
     pthread_mutex_unlock(&record->lock);

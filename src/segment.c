@@ -96,7 +96,8 @@ void hf_view_describe(const hf_segment *segment, hf_facts *facts) {
 }
 
 /* Stores a failure that concerns a segment; call NULL: stores nothing. A wrong thread is misuse, the rest is ordinary life. */
-HF_COLD static hf_status fail_view(const char *call, const hf_segment *segment, hf_status status, hf_reason reason, uint64_t a, uint64_t b) {
+HF_COLD static hf_status fail_view(const char *call, const hf_segment *segment, hf_status status, hf_reason reason, uint64_t a,
+                                   uint64_t b) {
     if (!call) return status;
     hf_facts facts = { .call = call, .status = status, .reason = reason, .a = a, .b = b };
     hf_view_describe(segment, &facts);

@@ -18,7 +18,8 @@ typedef struct hf_size_classes {
 
 /* From a user's list, or the default classes if it is all zero. False, and *wrong, if an entry does not rise, is no multiple of the
  * page, is above 1 TiB, or comes after a zero. */
-static inline bool hf_size_classes_make(hf_size_classes *classes, const uint64_t bytes[HF_CLASSES_MAX], uint64_t page_bytes, unsigned *wrong) {
+static inline bool hf_size_classes_make(hf_size_classes *classes, const uint64_t bytes[HF_CLASSES_MAX], uint64_t page_bytes,
+                                        unsigned *wrong) {
     uint32_t n = 0;
     for (unsigned i = 0; i < HF_CLASSES_MAX; i++) {
         if (bytes[i] == 0) continue;

@@ -209,7 +209,8 @@ static uint64_t give_back_run(hf_class *class, hf_chunk *chunk, uint32_t first, 
     return bytes;
 }
 
-static uint64_t give_back_chunk(hf_class *class, hf_chunk *chunk, uint64_t want_bytes, uint16_t now, uint16_t min_age, hf_refusals *refusals) {
+static uint64_t give_back_chunk(hf_class *class, hf_chunk *chunk, uint64_t want_bytes, uint16_t now, uint16_t min_age,
+                                hf_refusals *refusals) {
     uint64_t given = 0;
     for (uint32_t slot = 0; slot < chunk->slot_count && given < want_bytes;) {
         uint32_t first = slot;

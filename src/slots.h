@@ -60,7 +60,8 @@ typedef struct hf_chunk {
 } hf_chunk;
 
 _Static_assert(sizeof(hf_chunk) <= HF_CHUNK_HEADER_BYTES, "the header fits before the hold words");
-_Static_assert(HF_CHUNK_HEADER_BYTES + HF_CHUNK_SLOTS_MAX * (sizeof(hf_hold) + 2 * sizeof(uint16_t)) <= HF_BLOCK_BYTES, "a block holds all of a chunk");
+_Static_assert(HF_CHUNK_HEADER_BYTES + HF_CHUNK_SLOTS_MAX * (sizeof(hf_hold) + 2 * sizeof(uint16_t)) <= HF_BLOCK_BYTES,
+               "a block holds all of a chunk");
 _Static_assert(HF_CHUNK_SLOTS_MAX * 4096 >= HF_UNIT_BYTES, "a unit of the smallest slots is one chunk");
 
 typedef struct hf_class {

@@ -98,8 +98,12 @@ static void say_reason(writer *w, const hf_facts *f) {
     case HF_WHY_RECYCLED:
         say_segment(w, f), say(w, " ended with the close of its arena or pool; its address serves another one now");
         break;
-    case HF_WHY_CLOSED_ARENA: say(w, "arena 0x%" PRIx64 " is closed", f->a); break;
-    case HF_WHY_CLOSED_POOL: say(w, "pool 0x%" PRIx64 " is closed", f->a); break;
+    case HF_WHY_CLOSED_ARENA:
+    case HF_WHY_CLOSED_POOL:
+        say(w, "%s ", f->reason == HF_WHY_CLOSED_ARENA ? "arena" : "pool");
+        if (f->owner[0]) say(w, "%s is closed", f->owner);
+        else say(w, "0x%" PRIx64 " is closed", f->a);
+        break;
     case HF_WHY_INTERIOR:
         say_segment(w, f), say(w, " begins ");
         if (f->a) say(w, "at byte %" PRIu64 " of its slot", f->a);

@@ -30,8 +30,8 @@ typedef enum hf_reason {
     HF_WHY_RESET,          /* segment, word */
     HF_WHY_CLOSED_SEGMENT, /* segment */
     HF_WHY_RECYCLED,       /* segment */
-    HF_WHY_CLOSED_ARENA,   /* a: id */
-    HF_WHY_CLOSED_POOL,    /* a: id */
+    HF_WHY_CLOSED_ARENA,   /* owner, or if its place has another owner by now a: id */
+    HF_WHY_CLOSED_POOL,    /* likewise */
     HF_WHY_INTERIOR,       /* segment; a: offset in the slot */
     HF_WHY_NOT_A_SLOT,     /* segment; text: what it is instead */
     HF_WHY_FOREIGN,        /* address; owner: pool */
