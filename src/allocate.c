@@ -126,6 +126,7 @@ static hf_hold *take_empty(hf_pool_record *record, hf_request *r) {
     if (!hf_budget_charge(record, r->bytes)) return NULL;
     hf_hold *hold = hf_pool_grow(record, r->class, r->bytes, &r->error);
     if (!hold) hf_budget_discharge(record, r->bytes);
+    record->charged_peak_bytes = hf_max(record->charged_peak_bytes, record->charged_bytes);
     return hold;
 }
 

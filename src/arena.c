@@ -99,9 +99,9 @@ bool hf_arena_is_open(hf_arena arena) {
 }
 
 int hf_arena_take_range(hf_arena_record *record, uint64_t min_bytes, uint64_t preferred_bytes, hf_range **range) {
-    if (record->reserved && record->reserved->bytes >= min_bytes) {
-        *range = record->reserved;
-        record->reserved = NULL;
+    hf_range *reserved = hf_load_acquire(&record->reserved); /* the pools of the arena may ask at once: one gets it */
+    if (reserved && reserved->bytes >= min_bytes && hf_cas_acquire(&record->reserved, &reserved, NULL)) {
+        *range = reserved;
         return 0;
     }
     return hf_space_take(min_bytes, preferred_bytes, &record->advice, range);
@@ -532,8 +532,9 @@ hf_status hf_arena_get_stats(hf_arena arena, hf_arena_stats *stats) {
     if (!stats) return hf_fail_text(call, HF_INVALID, "the place for the result is NULL");
     hf_status status = hf_arena_lock(call, arena, &record);
     if (status != HF_OK) return status;
-    s.reserved_bytes = hf_ranges_bytes(record->bump.ranges) + hf_ranges_bytes(record->reserved);
-    s.metadata_bytes = hf_ranges_meta_bytes(record->bump.ranges) + hf_ranges_meta_bytes(record->reserved);
+    hf_range *reserved = hf_load_acquire(&record->reserved);
+    s.reserved_bytes = hf_ranges_bytes(record->bump.ranges) + (reserved ? reserved->bytes : 0);
+    s.metadata_bytes = hf_ranges_meta_bytes(record->bump.ranges) + (reserved ? hf_range_meta_bytes(reserved) : 0);
     for (hf_pool_record *pool = record->pools; pool; pool = pool->next) {
         pthread_mutex_lock(&pool->lock);
         s.reserved_bytes += hf_ranges_bytes(pool->ranges);

@@ -72,7 +72,7 @@ void hf_arena_unlock(hf_arena_record *record);
 hf_arena_record *hf_arena_of(const hf_hold *hold);
 bool hf_arena_owns(const hf_hold *hold);
 
-/* A range for a pool or bump memory: the reserved one if it is still there. Under the arena's lock. */
+/* A range for a pool or bump memory: the reserved one if it is still there and large enough. Under the asker's lock. */
 int hf_arena_take_range(hf_arena_record *record, uint64_t min_bytes, uint64_t preferred_bytes, hf_range **range);
 
 /* The address space of an owner's list of ranges. */

@@ -39,7 +39,6 @@ uint64_t hf_budget_default_limit(void) {
 bool hf_budget_charge(hf_pool_record *record, uint64_t bytes) {
     if (record->charged_bytes > record->limit_bytes || bytes > record->limit_bytes - record->charged_bytes) return false;
     record->charged_bytes += bytes;
-    record->charged_peak_bytes = hf_max(record->charged_peak_bytes, record->charged_bytes);
     return true;
 }
 

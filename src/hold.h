@@ -154,7 +154,7 @@ static inline uint64_t hf_hold_next_era(const hf_hold *hold, uint64_t base_era) 
 
 /* issue. Precondition: the caller popped the slot, and a close waits for it (note 1 above). */
 static inline void hf_hold_issue(hf_hold *hold, uint64_t era, bool zeroing) {
-    HF_ASSERT(hf_hold_state_of(hf_load_relaxed(&hold->word)) == HF_HOLD_FREE && hf_hold_pins(hold->word) == 0);
+    HF_ASSERT((hf_load_relaxed(&hold->word) & ((1u << HF_HOLD_ERA_SHIFT) - 1)) == hf_hold_word(0, HF_HOLD_FREE, 0));
     hf_store_release(&hold->word, zeroing ? hf_hold_word(era, HF_HOLD_ISSUING, 1) : hf_hold_word(era, HF_HOLD_LIVE, 0));
 }
 

@@ -254,14 +254,17 @@ static hf_range *carve(hf_pool_record *record, uint64_t bytes, uint64_t *unit, i
     return range;
 }
 
-/* A large request has a range of its own: its chunk is the whole of it. */
-static hf_range *carve_large(hf_pool_record *record, uint64_t bytes, int *error) {
+/* A range for one chunk: for large requests, and classes of large slots. */
+static hf_range *carve_alone(hf_pool_record *record, uint64_t bytes, int *error) {
     hf_range *range;
     if ((*error = hf_space_take(bytes, bytes, &record->arena->advice, &range)) != 0) return NULL;
+    if ((*error = hf_space_commit(range, bytes)) != 0) {
+        hf_space_give(range); /* nothing of it is in use, so nothing can be refused */
+        return NULL;
+    }
     range->used_bytes = range->bytes; /* no other chunk is carved from it */
     range->next = record->ranges;
     record->ranges = range;
-    if ((*error = hf_space_commit(range, bytes)) != 0) return NULL;
     return range;
 }
 
@@ -270,7 +273,8 @@ hf_hold *hf_pool_grow(hf_pool_record *record, uint32_t index, uint64_t bytes, in
     hf_hold *hold = hf_class_take_empty(class, bytes);
     if (hold) return hold;
     uint64_t unit = 0;
-    hf_range *range = class->slot_bytes ? carve(record, class->chunk_bytes, &unit, error) : carve_large(record, bytes, error);
+    bool shares = class->slot_bytes && class->chunk_bytes <= HF_CHUNK_SHARES_RANGE_BYTES;
+    hf_range *range = shares ? carve(record, class->chunk_bytes, &unit, error) : carve_alone(record, bytes, error);
     if (!range) return NULL;
     hf_chunk like = { .pool_id = record->id, .class_index = index, .first_index = record->next_index, .view_flags = record->view_flags };
     record->next_index += hf_class_add_chunk(class, range, unit, bytes, &like)->slot_count;

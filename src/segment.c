@@ -75,8 +75,9 @@ bool hf_view_is_ours(const hf_segment *segment) {
     if (segment->era & (HF_VIEW_BUMP | HF_VIEW_ADOPTED)) return hf_arena_owns(segment->hold);
     hf_range *range = hf_space_find(segment->hold);
     uint64_t into = range ? (uint64_t)((const char *)segment->hold - range->meta) : 0;
+    uint64_t place = into % HF_BLOCK_BYTES, end = HF_CHUNK_HOLDS + HF_CHUNK_SLOTS_MAX * sizeof(hf_hold);
     return range && (const char *)segment->hold >= range->meta && into < hf_load_acquire(&range->meta_committed_bytes) &&
-           into % HF_BLOCK_BYTES >= HF_CHUNK_HEADER_BYTES && into % sizeof(hf_hold) == 0;
+           place >= HF_CHUNK_HOLDS && place < end && place % sizeof(hf_hold) == 0;
 }
 
 void hf_view_describe(const hf_segment *segment, hf_facts *facts) {

@@ -100,9 +100,9 @@ hf_chunk *hf_class_add_chunk(hf_class *class, hf_range *range, uint64_t unit, ui
     hf_store_relaxed(&chunk->view_flags, like->view_flags);
     hf_store_relaxed(&chunk->range, range);
     hf_store_relaxed(&chunk->pool_id, like->pool_id);
-    chunk->dirty = (uint16_t *)(hf_chunk_holds(chunk) + chunk->slot_count);
-    chunk->stamps = chunk->dirty + chunk->slot_count;
-    if (class->slot_bytes) /* a large request's range has one chunk, found without these */
+    chunk->dirty = (uint16_t *)((uintptr_t)chunk + HF_CHUNK_DIRTY);
+    chunk->stamps = (uint16_t *)((uintptr_t)chunk + HF_CHUNK_STAMPS);
+    if (class->slot_bytes && class->chunk_bytes <= HF_CHUNK_SHARES_RANGE_BYTES)
         for (uint64_t i = 1; i < units; i++) hf_store_release(&((hf_chunk *)hf_range_block(range, unit + i))->head, chunk);
     for (uint32_t slot = 0; slot < chunk->slot_count; slot += 64)
         chunk->empty.words[slot / 64] = chunk->slot_count - slot < 64 ? (UINT64_C(1) << (chunk->slot_count - slot)) - 1 : UINT64_MAX;
@@ -121,7 +121,7 @@ hf_chunk *hf_chunk_at(hf_range *range, const void *address) {
     uint64_t block_end = ((offset >> HF_UNIT_SHIFT) + 1) * HF_BLOCK_BYTES;
     if (block_end > hf_load_relaxed(&range->meta_committed_bytes)) return NULL;
     hf_chunk *chunk = hf_load_acquire(&((hf_chunk *)hf_range_block(range, offset >> HF_UNIT_SHIFT))->head);
-    if (!chunk) { /* perhaps a later unit of a large request */
+    if (!chunk) { /* perhaps a later unit of a chunk that has the range for itself */
         chunk = hf_load_acquire(&((hf_chunk *)hf_range_block(range, 0))->head);
         if (chunk && offset >= chunk->slot_bytes * chunk->slot_count) chunk = NULL;
     }
@@ -130,10 +130,10 @@ hf_chunk *hf_chunk_at(hf_range *range, const void *address) {
 
 /* ----------------------------------------------------------------------------------------------------------- taking, putting */
 
-/* Of the large ones: the first that fits and wastes no more than a quarter. */
+/* Of the large ones: one of just this size. Others are given back when there is need. */
 static hf_chunk *cached_large(const hf_class *class, uint64_t size) {
     for (hf_chunk *chunk = class->cached; chunk; chunk = chunk->cached_next)
-        if (chunk->slot_bytes >= size && chunk->slot_bytes - size <= size / 4) return chunk;
+        if (chunk->slot_bytes == size) return chunk;
     return NULL;
 }
 

@@ -4,9 +4,14 @@
  *
  * A chunk is a whole number of units of a range, cut into slots of one class. Its block (address_space.h) is all there is about it:
  *
- *     +--------+----------------------+-------------------+-------------------+
- *     | header | hold words (8 B each)| dirty (2 B each)  | stamps (2 B each) |     8 KiB, touched as far as there are slots
- *     +--------+----------------------+-------------------+-------------------+
+ *     +--------+-------------------------+-------------------------+----------------------------+
+ *     | header | dirty, 512 of 2 bytes   | stamps, 512 of 2 bytes  | hold words, 512 of 8 bytes |     8 KiB
+ *     +--------+-------------------------+-------------------------+----------------------------+
+ *      0        448                       1472                      2496                     6592
+ *
+ * The places are the same whatever the number of slots: a stale handle of an earlier incarnation, cut into other slots, may read and
+ * compare-and-swap its hold word for ever, so such a word must never be anything but a hold word. A chunk of up to 200 slots
+ * touches one page of its block.
  *
  * A free slot is in one of three places, and never in two:
  *
@@ -32,6 +37,9 @@
 
 #define HF_CHUNK_SLOTS_MAX 512
 #define HF_CHUNK_HEADER_BYTES 448
+#define HF_CHUNK_DIRTY HF_CHUNK_HEADER_BYTES
+#define HF_CHUNK_STAMPS (HF_CHUNK_DIRTY + HF_CHUNK_SLOTS_MAX * 2)
+#define HF_CHUNK_HOLDS (HF_CHUNK_STAMPS + HF_CHUNK_SLOTS_MAX * 2)
 #define HF_DIRTY_LINE 64
 #define HF_DIRTY_ALL 0xffffu
 
@@ -60,8 +68,8 @@ typedef struct hf_chunk {
 } hf_chunk;
 
 _Static_assert(sizeof(hf_chunk) <= HF_CHUNK_HEADER_BYTES, "the header fits before the hold words");
-_Static_assert(HF_CHUNK_HEADER_BYTES + HF_CHUNK_SLOTS_MAX * (sizeof(hf_hold) + 2 * sizeof(uint16_t)) <= HF_BLOCK_BYTES,
-               "a block holds all of a chunk");
+_Static_assert(HF_CHUNK_HOLDS + HF_CHUNK_SLOTS_MAX * sizeof(hf_hold) <= HF_BLOCK_BYTES, "a block holds all of a chunk");
+_Static_assert(HF_CHUNK_HOLDS % sizeof(hf_hold) == 0, "hold words are aligned");
 _Static_assert(HF_CHUNK_SLOTS_MAX * 4096 >= HF_UNIT_BYTES, "a unit of the smallest slots is one chunk");
 
 typedef struct hf_class {
@@ -79,7 +87,7 @@ static inline hf_chunk *hf_chunk_of(const hf_hold *hold) {
 }
 
 static inline hf_hold *hf_chunk_holds(const hf_chunk *chunk) {
-    return (hf_hold *)((uintptr_t)chunk + HF_CHUNK_HEADER_BYTES);
+    return (hf_hold *)((uintptr_t)chunk + HF_CHUNK_HOLDS);
 }
 
 static inline uint32_t hf_slot_of(const hf_chunk *chunk, const hf_hold *hold) {
@@ -105,13 +113,15 @@ static inline void hf_slot_dirtied(hf_chunk *chunk, uint32_t slot, uint64_t byte
 /* The chunk that holds an address in a serving range; NULL if that unit has none. */
 hf_chunk *hf_chunk_at(hf_range *range, const void *address);
 
-/* Bytes of a chunk of this class: whole units, 2 MiB for all the small ones. */
+/* Bytes of a chunk of this class: whole units, 2 MiB for all the small ones. A chunk above 64 MiB has a range of its own, as every
+ * large request has: then only the first block is touched, and hf_chunk_at finds it from anywhere in the range. */
+#define HF_CHUNK_SHARES_RANGE_BYTES (64 * HF_MIB)
 uint64_t hf_chunk_bytes_for(uint64_t slot_bytes);
 
 /* Makes committed, carved units [unit, ...) of a range into a chunk of the class, all slots empty. Returns the chunk. */
 hf_chunk *hf_class_add_chunk(hf_class *class, hf_range *range, uint64_t unit, uint64_t slot_bytes, const hf_chunk *like);
 
-/* Takes cached slots: as many as there are, up to count. The class of large requests takes one that fits size, not much larger. */
+/* Takes cached slots: as many as there are, up to count. The class of large requests takes one of just that size. */
 uint32_t hf_class_take_cached(hf_class *class, uint64_t size, hf_hold **holds, uint32_t count);
 
 /* Takes an empty slot, or returns NULL. For the class of large requests: one whose range holds size; its slot gets that size. */
