@@ -2,10 +2,10 @@
  *
  * One page cache of SQLite's on holdfast: sqlite3_pcache_methods2, all of it. process.c beside it knows all caches of the process.
  *
- * What SQLite asks for. A cache is a set of pages by number. A fetched page is pinned until one unpin, however often it was fetched.
- * An unpinned page is clean, and may be dropped at any time; a pinned one never. A cache that is not purgeable (an in-memory
- * database, whose pages are the only copy) has no unpinned pages at all. SQLite lets one thread at a time into a cache, and says
- * nothing of two caches.
+ * What SQLite asks for. A cache is a set of pages by number. A fetched page is pinned until one unpin, however often it was
+ * fetched. An unpinned page is clean, and may be dropped at any time; a pinned one never. A cache that is not purgeable (an
+ * in-memory database, whose pages are the only copy) has no unpinned pages at all. SQLite lets one thread at a time into a cache,
+ * and says nothing of two caches.
  *
  * A page in memory
  * ----------------
@@ -17,14 +17,17 @@
  *
  * The b-tree may read up to 16 bytes past the end of a corrupt page: it reads our header there, which is readable and in the same
  * segment. Header and extra bytes are neighbours because a fetch touches both. Cells are 8-byte aligned and not a power of two
- * apart, so that the beginnings of pages do not compete for the same few lines of the processor's cache, as they do in a frame array.
+ * apart, so that the beginnings of pages do not compete for the same few lines of the processor's cache, as they do in a frame
+ * array.
  *
  * The memory of a block is touched ("owned", in the words of holdfast.h) without pins and checks: the cache allocated it, shares it
  * with nobody, and the arena is closed only when there is no cache. So a fetch that finds its page calls nothing at all.
  *
- * Block sizes: 64 KiB, or 17 pages (68 KiB) where powers of two fit badly: 8, 4, 2, 1 cells of 8, 16, 32, 64 KiB pages with some 260
- * bytes each. The smaller loss wins (choose_geometry); with the 216 extra bytes of SQLite 3.40 block heads, headers, waste and the
- * table of buckets together are 1.5 % (4 KiB pages) to 9.4 % (512 bytes) above page + extra bytes, on a system with 4 KiB pages.
+ * Block sizes: 64 KiB, or 17 pages (68 KiB) where powers of two fit badly: 8, 4, 2, 1 cells of 8, 16, 32, 64 KiB pages with some
+ * 260 bytes each. The smaller loss wins (choose_geometry); with the 216 extra bytes of SQLite 3.40 block heads, headers, waste and
+ * the table of buckets together are 1.6 % (4 KiB pages) to 8.8 % (512 bytes) above page + extra bytes, on a system with 4 KiB
+ * pages.
+ *
  * Why a block belongs to one cache: closing a connection is then a few releases, a page needs no pointer to its cache, and a
  * cell needs no lock. The price is that an open connection holds at least one block; SQLite's own cache starts with 20 pages.
  *
@@ -35,21 +38,22 @@
  *   newer != NULL   unpinned: in the ring `order`, least recently used last
  * Equations (check_cache has them in the same order; tests check after each operation but a hit: HFS_AUDIT):
  *   pages = used cells over all blocks = pages in the buckets;   recyclable = pages in the ring <= pages;
- *   a block is in `roomy` iff 0 < used < cells;  used == 0 only for `spare`. Pages of a cache that is not purgeable are never taken.
+ *   a block is in `roomy` iff 0 < used < cells;  used == 0 only for `spare`. Pages of a cache that is not purgeable are never
+ *   taken.
  *
  * Which page goes, when a new one is wanted
  * -----------------------------------------
  *   1. At or above cachesize: the least recently used unpinned page of this cache makes way.
  *   2. Below it: a free cell, or a new block, if the pool has one.
- *   3. The pool has none (the limit of the process): own unpinned pages again. Every PATIENCE of these it asks whether a larger cache
- *      has a block to spare, so that a connection that came late gets its share. With createFlag 1 this is done only while at
+ *   3. The pool has none (the limit of the process): own unpinned pages again. Every PATIENCE of these it asks whether a larger
+ *      cache has a block to spare, so that a connection that came late gets its share. With createFlag 1 this is done only while at
  *      least half of the pages are unpinned; else NULL, and SQLite spills a dirty page.
  *   4. createFlag 2, and nothing of its own: a block of any other cache whose pages are all unpinned goes back to the pool.
  *   5. NULL. SQLite says "out of memory".
- * One white lie belongs to step 3. After a refusal SQLite spills only if xPagecount is above cachesize, so with a generous cachesize
- * it would never spill at the limit of the process, and run out of memory with a cache full of pages that could be written out. So the
- * one xPagecount that follows such a refusal says INT_MAX. SQLite's code between the two calls is nine lines, in one function
- * (sqlite3PcacheFetchStress); any other call in between takes the lie back.
+ * One white lie belongs to step 3. After a refusal SQLite spills only if xPagecount is above cachesize, so with a generous
+ * cachesize it would never spill at the limit of the process, and run out of memory with a cache full of pages that could be
+ * written out. So the one xPagecount that follows such a refusal says INT_MAX. In SQLite the two calls are a few lines apart
+ * (sqlite3PcacheFetch and sqlite3PcacheFetchStress); a fetch in between takes the lie back.
  *
  * createFlag 1 is also refused when nine tenths of cachesize are pinned: that is the moment when SQLite should spill, and the rule
  * is that of SQLite's own cache (pcache1.c), so that the same statements spill.
@@ -64,19 +68,20 @@
  *     taker   takes the process lock;  wanted = 1;  barrier in all threads (membarrier);  wait until busy == 0 (acquire);
  *             ... take ...  wanted = 0 (release);  gives the lock back
  *
- *   (1) If the owner's load of `wanted` comes before the taker's barrier, its store to `busy` does, too, and the taker sees it and waits.
+ *   (1) If the owner's load of `wanted` comes before the taker's barrier, its store to `busy` does, too, and the taker sees it and
+ *       waits.
  *   (2) If it comes after, the owner sees wanted == 1 and stays out.
- *   (3) An owner that wants the process lock (only to take from others) is outside by then (busy == 0), so takers never wait for one
- *       that waits for them; and a busy owner never blocks on anything but the pool. So both waits end.
+ *   (3) An owner that wants the process lock (only to take from others) is outside by then (busy == 0), so takers never wait for
+ *       one that waits for them; and a busy owner never blocks on anything but the pool. So both waits end.
  *   (4) The taker's writes happen before the owner's next visit: it reads wanted == 0 (acquire) or has had the process lock.
  * Where the kernel has no membarrier the owner uses a locked exchange instead (hfs_owner_fences). tests/sqlite/threads.c fails
- * under ThreadSanitizer without the owner's look at `wanted`, without the taker's wait, and without either release; that the barrier
- * in (1) is there no test shows, because ThreadSanitizer does not model the processor's store buffer.
+ * under ThreadSanitizer without the owner's look at `wanted`, without the taker's wait, and without either release; that the
+ * barrier in (1) is there no test shows, because ThreadSanitizer does not model the processor's store buffer.
  *
  * How memory goes back. A block whose last page goes is kept if it is the only such (`spare`), else released to the pool. xShrink
  * drops all unpinned pages and the spare, and trims the pool; so does hf_sqlite_release_memory, over all caches.
  *
- * Tried and dropped: cells shared by all caches of a geometry (one partly filled block less per connection, but a lock on every
+ * Considered and not done: cells shared by all caches of a geometry (one partly filled block less per connection, but a lock on every
  * miss, and closing a connection walks its pages).
  *
  * Sources: the rules of spilling from SQLite's pcache1.c; the lopsided lock is Dekker's with the fences on one side, as in biased
@@ -276,7 +281,7 @@ static inline struct hfs_page *find(const struct hfs_cache *cache, uint32_t key)
 }
 
 /* Twice as many buckets. Without memory for them the chains grow longer instead. */
-static void grow_buckets(struct hfs_cache *cache) {
+static __attribute__((noinline, cold)) void grow_buckets(struct hfs_cache *cache) {
     size_t count = (size_t)cache->bucket_mask + 1;
     struct hfs_page **old = cache->buckets;
     struct hfs_page **buckets = count < (UINT32_C(1) << 30) ? calloc(2 * count, sizeof *buckets) : NULL;
@@ -297,7 +302,7 @@ static void grow_buckets(struct hfs_cache *cache) {
     free(old);
 }
 
-static void bucket_add(struct hfs_cache *cache, struct hfs_page *page, uint32_t key) {
+static inline void bucket_add(struct hfs_cache *cache, struct hfs_page *page, uint32_t key) {
     struct hfs_page **bucket;
 
     if (UNLIKELY(hfs_get(&cache->pages) > cache->bucket_mask))
@@ -311,7 +316,7 @@ static void bucket_add(struct hfs_cache *cache, struct hfs_page *page, uint32_t 
     hfs_add(&cache->pages, 1);
 }
 
-static void bucket_remove(struct hfs_cache *cache, struct hfs_page *page) {
+static inline void bucket_remove(struct hfs_cache *cache, struct hfs_page *page) {
     struct hfs_page **link = bucket_of(cache, page->key);
     while (*link != page)
         link = &(*link)->chain;
@@ -367,7 +372,7 @@ static void enforce_size(struct hfs_cache *cache) {
 }
 
 /* The cell of the least recently used page, for another page. */
-static struct hfs_page *recycle(struct hfs_cache *cache) {
+static inline struct hfs_page *recycle(struct hfs_cache *cache) {
     struct hfs_page *page = oldest(cache);
     order_remove(cache, page);
     bucket_remove(cache, page);
@@ -384,7 +389,7 @@ static struct hfs_page *take_or_add(struct hfs_cache *cache) {
 
 /* The pool has nothing: steps 3 to 5 of the essay. Leaves the cache while it takes from others, so anything may have been taken from
  * it when it is back; but only an owner adds pages, so the key that is wanted is still not there. */
-static struct hfs_page *cell_at_limit(struct hfs_cache *cache, int create) {
+static __attribute__((noinline)) struct hfs_page *cell_at_limit(struct hfs_cache *cache, int create) {
     uint64_t recyclable = hfs_get(&cache->recyclable);
     struct hfs_page *page = NULL;
     bool taken;
@@ -410,7 +415,7 @@ static struct hfs_page *cell_at_limit(struct hfs_cache *cache, int create) {
     return page;
 }
 
-static struct hfs_page *new_cell(struct hfs_cache *cache, int create) {
+static inline struct hfs_page *new_cell(struct hfs_cache *cache, int create) {
     uint64_t pages = hfs_get(&cache->pages);
     struct hfs_page *page;
 
@@ -431,7 +436,7 @@ static __attribute__((noinline)) struct hfs_page *make_page(struct hfs_cache *ca
     }
     hfs_add(&cache->misses, 1);
     bucket_add(cache, page, key);
-    memset(page->base.pExtra, 0, cache->geometry.extra_bytes < 8 ? cache->geometry.extra_bytes : 8); /* how SQLite knows a new page */
+    memset(page->base.pExtra, 0, 8); /* how SQLite knows a new page */
     check_cache(cache);
     return page;
 }
@@ -502,7 +507,7 @@ static uint32_t round_up(uint32_t n, uint32_t to) { return (n + to - 1) / to * t
 static struct hfs_geometry choose_geometry(uint32_t page_bytes, uint32_t extra_bytes) {
     static const uint32_t sizes[] = { HFS_BLOCK_BYTES, HFS_ODD_BLOCK_BYTES };
     struct hfs_geometry best = { 0, 0, 0, 0, 0 };
-    struct hfs_geometry g = { page_bytes, round_up(extra_bytes, 8), 0, 0, 0 };
+    struct hfs_geometry g = { page_bytes, extra_bytes < 8 ? 8 : round_up(extra_bytes, 8), 0, 0, 0 };
 
     g.cell_bytes = g.page_bytes + HEADER_BYTES + g.extra_bytes;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

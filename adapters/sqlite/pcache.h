@@ -34,7 +34,7 @@ struct hfs_block {
 /* What a cell is, for one page size and number of extra bytes. */
 struct hfs_geometry {
     uint32_t page_bytes;
-    uint32_t extra_bytes;   /* rounded up to 8 */
+    uint32_t extra_bytes;   /* at least 8, rounded up to 8 */
     uint32_t cell_bytes;
     uint32_t cells;         /* in a block */
     uint32_t block_bytes;
@@ -77,8 +77,8 @@ static inline void hfs_subtract(uint64_t *counter, uint64_t n) { hfs_set(counter
 
 /* pcache.c: the methods, and what a taker may do to a cache that it has claimed (process.c). */
 extern const sqlite3_pcache_methods2 hfs_methods;
-bool hfs_cache_give_block(struct hfs_cache *cache);                        /* one block back to the pool, its pages dropped; false: every one has a pinned page */
-void hfs_cache_drop_unpinned(struct hfs_cache *cache, uint64_t at_least_blocks);
+bool hfs_cache_give_block(struct hfs_cache *cache); /* one block back to the pool, its pages dropped; false: all have a pinned page */
+void hfs_cache_drop_unpinned(struct hfs_cache *cache, uint64_t blocks); /* until so many blocks went back, or nothing is left to drop */
 
 #ifdef HFS_AUDIT
 extern bool hfs_audit; /* a test may switch the walks off for a while */

@@ -2,14 +2,15 @@
  *
  * libholdfast-sqlite.so, for LD_PRELOAD: SQLite on holdfast in a program that knows nothing of it.
  *
- * The task. sqlite3_config(SQLITE_CONFIG_PCACHE2) must be called on the program's copy of SQLite before its first use. A copy may be
- * linked (the sqlite3 shell), or come later by dlopen with RTLD_LOCAL as a library's library (Python's sqlite3 module), or never.
+ * The task. sqlite3_config(SQLITE_CONFIG_PCACHE2) must be called on the program's copy of SQLite before its first use. A copy may
+ * be linked (the sqlite3 shell), or come later by dlopen with RTLD_LOCAL as a library's library (Python's sqlite3 module), or
+ * never.
  *
  * How. Symbols of a preloaded library come first in the look-up order of every object in the process, RTLD_LOCAL ones too. So this
- * library has an sqlite3_initialize, sqlite3_open, _open_v2 and _open16 of its own, which install first and then call the real ones:
- * every use of SQLite begins with one of them, because SQLite's own functions call sqlite3_initialize through the same look-up.
- * (A copy that binds its own calls to itself, -Bsymbolic, is caught by the opens, if nothing but opens come first.) A linked copy is
- * installed into by the constructor, before main, so that a program that asks for the page cache in force sees ours.
+ * library has an sqlite3_initialize, sqlite3_open, _open_v2 and _open16 of its own, which install first and then call the real
+ * ones: every use of SQLite begins with one of them, because SQLite's own functions call sqlite3_initialize through the same
+ * look-up. (A copy that binds its own calls to itself, -Bsymbolic, is caught by the opens, if nothing but opens come first.) A
+ * linked copy is installed into by the constructor, before main, so that a program that asks for the page cache in force sees ours.
  *
  * Which real ones. In the order in which the dynamic linker would have looked, had we not been here: the global objects after us
  * (RTLD_NEXT); the caller's own dependencies (dlsym on the object that the return address lies in); any object whose name
@@ -22,8 +23,8 @@
  * States of a copy:  NEW -> INSTALLED -> IN_USE         after sqlite3_shutdown INSTALLED again
  *                       \-> OWN (the program's own), TOO_LATE (initialised before we saw it), FAILED (said on stderr): as it was
  *
- * Settings, read once, when the first copy is found: HOLDFAST_SQLITE_LIMIT and HOLDFAST_SQLITE_STATS, and no others. README.md has the
- * exact form of what is printed.
+ * Settings, read once, when the first copy is found: HOLDFAST_SQLITE_LIMIT and HOLDFAST_SQLITE_STATS, and no others. README.md has
+ * the exact form of what is printed.
  *
  * Without SQLite in the process nothing is opened, read or printed. The names here are exported all the same; a program that
  * looks them up to find out whether it has SQLite gets SQLITE_ERROR from them.
@@ -110,7 +111,8 @@ static void read_settings(void) {
         settings.stats = true;
     else if (stats && *stats && strcmp(stats, "0") != 0)
         dprintf(STDERR_FILENO,
-                "holdfast-sqlite: error: HOLDFAST_SQLITE_STATS=%.64s is neither 1 (a summary at exit) nor 0; using the default, 0\n", stats);
+                "holdfast-sqlite: error: HOLDFAST_SQLITE_STATS=%.64s is neither 1 (a summary at exit) nor 0; using the default, 0\n",
+                stats);
 }
 
 /* ------------------------------------------------------------------------------------------------------ finding the real one */
@@ -176,11 +178,11 @@ static void *real_initialize(const void *caller) {
 }
 
 /* Object and function pointers have the same size and form on every system with dlsym; memcpy says so without a cast. */
-#define SET_FUNCTION(copy, member, object)                                      \
-    do {                                                                        \
-        void *symbol_ = look_up_in(object, "sqlite3_" #member);                 \
-        static_assert(sizeof symbol_ == sizeof (copy)->member, "POSIX: dlsym"); \
-        memcpy(&(copy)->member, &symbol_, sizeof symbol_);                      \
+#define SET_FUNCTION(copy, member, object)                                     \
+    do {                                                                       \
+        void *symbol_ = look_up_in(object, "sqlite3_" #member);                \
+        static_assert(sizeof symbol_ == sizeof(copy)->member, "POSIX: dlsym"); \
+        memcpy(&(copy)->member, &symbol_, sizeof symbol_);                     \
     } while (0)
 
 /* Under the lock. */
@@ -404,8 +406,8 @@ static void print_stats(const char *cache, const hf_sqlite_stats *s) {
                   "holdfast-sqlite: cache %s limit %" PRIu64 " peak %" PRIu64 " live %" PRIu64 " hits %" PRIu64 " misses %" PRIu64
                   " given_back %" PRIu64 " segments %" PRIu64 " recycled %" PRIu64 " taken %" PRIu64 " refused %" PRIu64 " misuses %" PRIu64
                   "\n",
-                  cache, s->limit_bytes, s->peak_bytes, s->live_bytes, s->hits, s->misses, s->given_back_bytes, s->blocks, s->recycled, s->taken,
-                  s->refused, s->misuses);
+                  cache, s->limit_bytes, s->peak_bytes, s->live_bytes, s->hits, s->misses, s->given_back_bytes, s->blocks, s->recycled,
+                  s->taken, s->refused, s->misuses);
     if (write(STDERR_FILENO, text, (size_t)n) < 0)
         return; /* stderr is closed: there is nobody to tell */
 }

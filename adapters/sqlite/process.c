@@ -2,18 +2,18 @@
  *
  * All page caches of the process: the pool they share, its limit, taking from one for another, statistics, installation.
  *
- * One lock, `process.lock`, protects the list of caches, every cache's `wanted`, `tried` and `lost`, the pool's opening and closing,
- * and the totals of closed caches. It comes after nothing and before the locks inside holdfast; it is taken when a cache is made or
- * destroyed, when one takes from another, and for statistics: never when a page is found or a free cell is used. pcache.c
- * explains how a taker and an owner exclude each other; the taker's half is claim() and disclaim() here.
+ * One lock, `process.lock`, protects the list of caches, every cache's `wanted`, `tried` and `lost`, the pool's opening and
+ * closing, and the totals of closed caches. It comes after nothing and before the locks inside holdfast; it is taken when a cache
+ * is made or destroyed, when one takes from another, and for statistics: never when a page is found or a free cell is used.
+ * pcache.c explains how a taker and an owner exclude each other; the taker's half is claim() and disclaim() here.
  *
  * Who gives at the limit: the cache with the most bytes that can be recycled, if it will give a whole block; then the next. A cache
  * that still has pages of its own to recycle asks only caches that are at least two blocks larger than itself, so that sizes
  * converge and no two caches take from each other in turn.
  *
- * Fork. The child has a copy of all memory, and only the forking thread. The lock is held over the fork, so the list is whole. A cache
- * whose owner was inside, in a thread that the child does not have, may be in any state: nothing is taken from it in the child.
- * (SQLite forbids to use it there, anyhow.) The child's counters begin at 0.
+ * Fork. The child has a copy of all memory, and only the forking thread. The lock is held over the fork, so the list is whole. A
+ * cache whose owner was inside, in a thread that the child does not have, may be in any state: nothing is taken from it in the
+ * child. (SQLite forbids to use it there, anyhow.) The child's counters begin at 0.
  */
 #define _GNU_SOURCE
 #include "pcache.h"

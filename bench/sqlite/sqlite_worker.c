@@ -7,10 +7,11 @@
  *
  * The table is an ordinary one: a 64-bit key, two indexed columns, 80 to 200 bytes of text. Read-mostly: 19 of 20 operations are a
  * look-up by key, a look-up through an index or a range of 20 rows, the other is an update of one row. Write-heavy: four of
- * five are an update of an indexed column, an insert or a delete, in transactions of 100. The generator's seed is fixed, so both caches do
- * exactly the same work: `answer` is a checksum over all rows read, and the driver compares it.
+ * five are an update of an indexed column, an insert or a delete, in transactions of 100. The generator's seed is fixed, so both
+ * caches do exactly the same work: `answer` is a checksum over all rows read, and the driver compares it.
  *
- * synchronous is OFF and the journal a WAL: what is measured is the page cache, not the disk. The figure is processor time of this thread.
+ * synchronous is OFF and the journal a WAL: what is measured is the page cache, not the disk. The figure is processor time of this
+ * thread.
  */
 #include <hf_sqlite.h>
 
@@ -165,7 +166,8 @@ static void measure(const char *work, uint64_t operations) {
     processor = processor_ns() - processor;
     wall = wall_ns() - wall;
     sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, &now, &highest, 0);
-    printf("ns %.1f\nwall_ns %.1f\nanswer %" PRIu64 "\ncache_bytes %d\n", processor / (double)operations, wall / (double)operations, answer, now);
+    printf("ns %.1f\nwall_ns %.1f\n", processor / (double)operations, wall / (double)operations);
+    printf("answer %" PRIu64 "\ncache_bytes %d\n", answer, now);
     if (hf_sqlite_get_stats(&stats) == HF_OK)
         printf("hits %" PRIu64 "\nmisses %" PRIu64 "\n", stats.hits, stats.misses);
 }

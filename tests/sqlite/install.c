@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * hf_sqlite_install as a program uses it, with the real SQLite: when it may be called, what it answers otherwise, and that pages then
- * really are holdfast's. The tests build on each other, in this order: installation is for the process.
+ * hf_sqlite_install as a program uses it, with the real SQLite: when it may be called, what it answers otherwise, and that pages
+ * then really are holdfast's. The tests build on each other, in this order: installation is for the process.
  */
 #include "crew.h"
 

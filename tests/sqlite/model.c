@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The page cache against a model of what SQLite was promised, at every page size: random fetches, unpins, rekeys and truncates, with
- * the contents of every page checked at every fetch. The model is an array: key -> in the cache for certain (pinned), perhaps
+ * The page cache against a model of what SQLite was promised, at every page size: random fetches, unpins, rekeys and truncates,
+ * with the contents of every page checked at every fetch. The model is an array: key -> in the cache for certain (pinned), perhaps
  * (unpinned: may be dropped at any time), or not at all; and the mark that its contents must show. The audited build of the cache
  * also walks its own structures after each operation.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The single rules of the page cache, one test each: what a page is in memory and what it costs, which page goes first, what the three
- * create flags do at the limit, how caches of one process give to each other, and how memory goes back to the system.
+ * The single rules of the page cache, one test each: what a page is in memory and what it costs, which page goes first, what the
+ * three create flags do at the limit, how caches of one process give to each other, and how memory goes back to the system.
  */
 #include "methods.h"
 

@@ -2,9 +2,9 @@
  *
  *     sql_script own|LIMIT_BYTES DATABASE < script.sql
  *
- * A program linked with libsqlite3 that runs a script and prints all rows, errors included, in one form: on SQLite's own page cache, or
- * on holdfast under a limit (0: the default). The comparison is made by compare.py, in sanitizers' builds too, where nothing can be
- * preloaded. With holdfast it says on stderr how many pages were found, so that a run that used none is noticed.
+ * A program linked with libsqlite3 that runs a script and prints all rows, errors included, in one form: on SQLite's own page
+ * cache, or on holdfast under a limit (0: the default). The comparison is made by compare.py, in sanitizers' builds too, where
+ * nothing can be preloaded. With holdfast it says on stderr how many pages were found, so that a run that used none is noticed.
  */
 #include <hf_sqlite.h>
 

@@ -152,8 +152,19 @@ static void simple_destroy(sqlite3_pcache *cache) {
 }
 
 static void own(void) {
-    static const sqlite3_pcache_methods2 mine = { 1, NULL, simple_init, NULL, simple_create, simple_size, simple_count, simple_fetch, simple_unpin,
-                                                  simple_rekey, simple_truncate, simple_destroy, simple_shrink };
+    static const sqlite3_pcache_methods2 mine = {
+        .iVersion = 1,
+        .xInit = simple_init,
+        .xCreate = simple_create,
+        .xCachesize = simple_size,
+        .xPagecount = simple_count,
+        .xFetch = simple_fetch,
+        .xUnpin = simple_unpin,
+        .xRekey = simple_rekey,
+        .xTruncate = simple_truncate,
+        .xDestroy = simple_destroy,
+        .xShrink = simple_shrink,
+    };
     use_mine(&mine);
 }
 
@@ -220,7 +231,15 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } ways[] = { { "wrap", wrap }, { "own", own }, { "release", release }, { "leave", leave }, { "shutdown", shut_down }, { "fork", do_fork }, { "threads", threads } };
+    } ways[] = {
+        { "wrap", wrap },
+        { "own", own },
+        { "release", release },
+        { "leave", leave },
+        { "shutdown", shut_down },
+        { "fork", do_fork },
+        { "threads", threads },
+    };
 
     if (argc == 2 && strcmp(argv[1], "unused") == 0)
         return puts("unused") < 0;
