@@ -2,8 +2,8 @@
  *
  * The benchmark's shared vocabulary.
  *
- * One process measures one cell: one workload, for one subject, with one set of settings. It prints `metric value` lines and ends, so
- * that no cell inherits the heap of another. bench/run starts the processes, interleaves the subjects and does the statistics.
+ * One process measures one cell: one workload, for one subject, with one set of settings. It prints `metric value` lines and ends,
+ * so that no cell inherits the heap of another. bench/run starts the processes, interleaves the subjects and does the statistics.
  *
  *   subject   who hands out memory: holdfast, malloc (whichever LD_PRELOAD puts there), three pools written by hand, or `none`,
  *             which hands out the same few addresses for ever and so shows what the harness itself costs.
@@ -84,15 +84,15 @@ typedef struct worker {
 
 typedef void worker_body(worker *self);
 
-/* Runs body on plan->threads threads, which start together, and adds up: median CPU and wall nanoseconds per operation (the mean over
- * the threads that were not spectators) and operations per second of all. */
+/* Runs body on plan->threads threads, which start together, and adds up: median CPU and wall nanoseconds per operation (the mean
+ * over the threads that were not spectators) and operations per second of all. */
 typedef struct figures {
     double cpu_ns, wall_ns, ops_per_s;
 } figures;
 figures crew_run(const plan *plan, worker_body *body, void *shared);
 
-/* How many units to do before the next look at the clock; 0: the time is over. The crew's clock starts with the first call of any of
- * its workers. The slice grows until it takes a millisecond; the first sixth of the time is warm-up and not counted. */
+/* How many units to do before the next look at the clock; 0: the time is over. The crew's clock starts with the first call of any
+ * of its workers. The slice grows until it takes a millisecond; the first sixth of the time is warm-up and not counted. */
 uint64_t worker_next(worker *self);
 
 uint64_t worker_random(worker *self); /* xorshift64*, Vigna 2014 */

@@ -102,7 +102,7 @@ def zeroed_cells(quick):
     sizes = (64 * KIB,) if quick else (4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB)
     cells = [Cell(f"zeroed-{size // KIB}k-{threads}t", size_name(size) + ("" if threads == 1 else f", {threads} threads"),
                   ("--workload", "pair", "--size", size, "--threads", threads, "--zeroed"), "cpu_ns", "ns")
-             for threads in ((1,) if quick else (1, 2)) for size in (sizes if threads == 1 else sizes[2:3])]
+             for threads in ((1,) if quick else (1, 2)) for size in sizes]
     return tuple(cells)
 
 

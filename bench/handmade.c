@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Three pools as storage engines write them by hand. They are the yardstick, so they are written to be fast, not to be safe: none of
- * them notices a double release, has a limit, gives memory back, or moves it between classes.
+ * Three pools as storage engines write them by hand. They are the yardstick, so they are written to be fast, not to be safe: none
+ * of them notices a double release, has a limit, gives memory back, or moves it between classes.
  *
  *   pool   one mutex; in it, one last-in-first-out list of free slots per class
  *   stack  one lock-free stack per class (Treiber 1986), with a tag beside the head against the ABA problem
  *   floor  one list per class and thread, no checks, nothing shared: what no pool that is correct can go below
  *
- * Each class has a region of address space, cut into slots from the front; a slot is its number in the region, so that the lists lie
- * beside the memory and a release does not touch the page. Fresh slots are zero already and are not zeroed again.
+ * Each class has a region of address space, cut into slots from the front; a slot is its number in the region, so that the lists
+ * lie beside the memory and a release does not touch the page. Fresh slots are zero already and are not zeroed again.
  */
 #include "bench.h"
 
@@ -54,7 +54,7 @@ static void *reserve(size_t bytes) {
 
 static bool regions_open(size_t limit_bytes) {
     (void)limit_bytes;
-    for (unsigned class = 0; class < CLASSES; class ++) {
+    for (unsigned class = 0; class < CLASSES; class++) {
         regions[class].base = reserve(region_bytes);
         regions[class].links = reserve(class_slots(class) * sizeof(uint32_t));
     }
@@ -62,7 +62,7 @@ static bool regions_open(size_t limit_bytes) {
 }
 
 static void regions_close(void) {
-    for (unsigned class = 0; class < CLASSES; class ++) {
+    for (unsigned class = 0; class < CLASSES; class++) {
         munmap(regions[class].base, region_bytes);
         munmap(regions[class].links, class_slots(class) * sizeof(uint32_t));
     }
@@ -157,10 +157,11 @@ static void stack_release(const block *given, size_t size) {
     region *r = &regions[class];
     uint32_t slot = slot_of(class, given->address);
     uint64_t head = __atomic_load_n(&r->head, __ATOMIC_RELAXED);
-    do
+    uint64_t pushed;
+    do {
         __atomic_store_n(&r->links[slot], (uint32_t)(head & slot_mask), __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&r->head, &head, ((head & ~slot_mask) + one_tag) | (slot + UINT64_C(1)), true, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED));
+        pushed = ((head & ~slot_mask) + one_tag) | (slot + UINT64_C(1));
+    } while (!__atomic_compare_exchange_n(&r->head, &head, pushed, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
 static void stack_release_dirty(const block *given, size_t size, size_t dirty_bytes) {

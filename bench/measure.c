@@ -2,8 +2,8 @@
  *
  * Clocks, threads and medians.
  *
- * CPU time (of the thread, the kernel's work for it included) is the figure to compare by where threads do not wait for each other: it
- * leaves out what other processes of the machine took. Where they wait, only wall time says anything. Both are always taken.
+ * CPU time (of the thread, the kernel's work for it included) is the figure to compare by where threads do not wait for each other:
+ * it leaves out what other processes of the machine took. Where they wait, only wall time says anything. Both are always taken.
  *
  * A slice is at least a millisecond because the thread's CPU clock is a system call of some 300 ns.
  */

@@ -108,6 +108,8 @@ def as_text(run, made):
         lines += ["Looking before touching, ns per access", ""]
         lines += align([["", "ns", "over"]] + [[text, f"{f['median']:.2f}", f"{f['median'] - base[1]['median']:+.2f} over {base[0]}" if base and base[1] else ""]
                                                for text, f, base in rows]) + [""]
+    if run.get("sqlite"):
+        lines += [run["sqlite"]["text"].strip(), ""]
     best = against_the_best(made)
     if best:
         lines += ["holdfast against the best peer of each column (times better; below 1: behind)", ""]
@@ -178,7 +180,7 @@ def draw_panel(axis, table, i):
 
 
 def table_plot(plt, table):
-    columns = min(len(table.columns), 4)
+    columns = 5 if len(table.columns) == 5 else min(len(table.columns), 4)
     lines = math.ceil(len(table.columns) / columns)
     width = {1: 7.0, 2: 10.0}.get(columns, 12.5)
     figure, axes = plt.subplots(lines, columns, sharey=True, squeeze=False, figsize=(width, lines * (0.75 + 0.27 * len(table.rows))), layout="constrained")
@@ -297,6 +299,31 @@ def access_html(plt, rows):
             f"<tbody>{body}</tbody></table></details></section>")
 
 
+def sqlite_plot(plt, cells):
+    figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.36 * len(cells)), layout="constrained")
+    for k, c in enumerate(cells):
+        axis.plot([c["ratio_least"], c["ratio_greatest"]], [k, k], color=OURS, lw=2, alpha=0.35, zorder=2)
+        axis.plot([c["ratio_noise"]], [k], "o", mfc="white", mec=OTHERS, ms=6, zorder=3)
+        axis.plot([c["ratio"]], [k], "o", color=OURS, ms=7, zorder=4)
+        axis.annotate(f"{c['ratio']:.3f}", (c["ratio"], k), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8.5, color=OURS)
+    axis.axvline(1, color=INK, lw=0.9, zorder=1)
+    axis.set_yticks(range(len(cells)), [c["what"] for c in cells])
+    axis.set_ylim(len(cells) - 0.4, -0.7)
+    axis.set_xlabel("processor time on holdfast over that on SQLite's own cache, less is better (hollow: own over own, the noise)", fontsize=8.5)
+    axis.grid(axis="x", color="#edf0f3", zorder=0)
+    return svg_of(plt, figure, "SQLite")
+
+
+def sqlite_html(plt, sqlite):
+    body = "".join(f"<tr><td>{html.escape(c['what'])}</td><td>{number(c['own_ns'])}</td><td>{number(c['holdfast_ns'])}</td>"
+                   f"<td>{c['ratio']:.3f}<br><small>{c['ratio_least']:.3f} … {c['ratio_greatest']:.3f}</small></td><td>{c['ratio_noise']:.3f}</td></tr>"
+                   for c in sqlite["cells"])
+    return (f"<section id=sqlite><h2>SQLite {html.escape(sqlite['sqlite'])}</h2><p class=soft>The same operations on SQLite's own page cache and on holdfast, on "
+            f"{sqlite['rows']:,} rows ({sqlite['database_bytes'] / 1e6:.0f} MB). Processor time per operation, medians of {sqlite['rounds']} rounds; ratios within a round.</p>"
+            f"{sqlite_plot(plt, sqlite['cells']) if plt else ''}<details><summary>the figures</summary><table><thead><tr><th></th><th>own<br>ns</th><th>holdfast<br>ns</th>"
+            f"<th>holdfast / own</th><th>own / own</th></tr></thead><tbody>{body}</tbody></table></details></section>")
+
+
 def facts_html(run):
     def items(facts):
         return "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(str(v))}</dd>" for k, v in facts.items() if v)
@@ -310,7 +337,7 @@ def facts_html(run):
 def as_html(run, made):
     plt = pyplot()
     best, access = against_the_best(made), access_rows(run)
-    links = "".join(f"<a href='#{t.key}'>{html.escape(t.title.split(':')[0])}</a>" for t in made) + ("<a href='#access'>access</a>" if access else "")
+    links = "".join(f"<a href='#{t.key}'>{html.escape(t.title.split(':')[0])}</a>" for t in made) + ("<a href='#access'>access</a>" if access else "") + ("<a href='#sqlite'>SQLite</a>" if run.get("sqlite") else "")
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>holdfast benchmark</title><style>{STYLE}</style><main>",
              f"<h1><b>holdfast</b> against what else one could use</h1><p class=soft>{run['date']} · {html.escape(run['machine'].get('processor', ''))}, "
              f"{run['machine']['cores']} cores · holdfast {html.escape(run['subjects'].get('holdfast', ''))} · <code>{html.escape(run['command'])}</code></p>",
@@ -328,5 +355,7 @@ def as_html(run, made):
                      f"<details{'' if plot else ' open'}><summary>the figures</summary>{table_html(table)}</details></section>")
     if access:
         parts.append(access_html(plt, access))
+    if run.get("sqlite"):
+        parts.append(sqlite_html(plt, run["sqlite"]))
     parts.append(facts_html(run))
     return "\n".join(parts) + "</main></html>\n"

@@ -2,9 +2,9 @@
  *
  * The adapters: who hands out the memory. The three pools written by hand are in handmade.c.
  *
- * malloc    plain malloc, calloc and free of page-sized requests. An engine that reads its pages with O_DIRECT would have to ask for
- *           aligned memory, which costs most allocators more: this is the kinder comparison. LD_PRELOAD decides whose malloc it is.
- * holdfast  the shared library, called as a user calls it, in the default build, every check on. One arena, one pool.
+ * malloc    plain malloc, calloc and free of page-sized requests. An engine that reads its pages with O_DIRECT would have to ask
+ *           for aligned memory, which costs most allocators more: this is the kinder comparison. LD_PRELOAD decides whose malloc it
+ * is. holdfast  the shared library, called as a user calls it, in the default build, every check on. One arena, one pool.
  * none      hands out sixteen lines in turn: what is left is the loop, the table of function pointers and the touch.
  *
  * Answers are looked at everywhere, as an engine would have to: a release that fails ends the benchmark.

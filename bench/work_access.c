@@ -2,12 +2,12 @@
  *
  * What it costs to look before touching, and the loops that callgrind counts.
  *
- * Sixteen pages of 4 KiB, all in the first cache, are visited in turn at changing places. `loop` does no more than find the page and
- * the place; what a row costs is its figure less that. `raw` rows do what a program without holdfast would do. All rows run in one
- * process, in turns of a millisecond, so that whatever disturbs one disturbs all.
+ * Sixteen pages of 4 KiB, all in the first cache, are visited in turn at changing places. `loop` does no more than find the page
+ * and the place; what a row costs is its figure less that. `raw` rows do what a program without holdfast would do. All rows run in
+ * one process, in turns of a millisecond, so that whatever disturbs one disturbs all.
  *
- * The same loops, for a fixed number of rounds, are the workload `count`: bench/instructions runs it under callgrind with two numbers
- * and divides the difference, which gives instructions per operation exactly.
+ * The same loops, for a fixed number of rounds, are the workload `count`: bench/instructions runs it under callgrind with two
+ * numbers and divides the difference, which gives instructions per operation exactly.
  */
 #include "bench.h"
 

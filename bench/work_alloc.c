@@ -2,9 +2,9 @@
  *
  * W1, W2 and the pair of W6: allocate and release on one thread, no two threads' memory meeting.
  *
- *   pair   allocate, write one byte, release; or so in batches of a few. The hot path and nothing else. Zeroed: every byte is zero, and
- *          the owner then says nothing about what it wrote (the next zeroing must take all of it), or that it wrote `dirty` bytes.
- *          The owner's own writes are kept at a byte or two, so that the figure is the allocator's.
+ *   pair   allocate, write one byte, release; or so in batches of a few. The hot path and nothing else. Zeroed: every byte is zero,
+ *          and the owner then says nothing about what it wrote (the next zeroing must take all of it), or that it wrote `dirty`
+ *          bytes. The owner's own writes are kept at a byte or two, so that the figure is the allocator's.
  *   batch  1,024 at once, a byte of each touched, then all released in the order of their allocation or in a random one. 64 MiB at
  *          64 KiB each: more than any cache of free slots per thread or processor should hold.
  */

@@ -4,8 +4,8 @@
  *
  * holdfast   an arena of 1 TiB, a pool, its first page; then the close of all that. And the close with 16,384 live pages of 64 KiB,
  *            every 4 KiB of them resident: revoking each page is part of it.
- * malloc     has no such thing; its place is taken by the bare system calls: mmap of 1 TiB, and madvise(MADV_DONTNEED) on 1 GiB of it,
- *            which is the price of giving memory back that nobody who gives it back can avoid. It revokes nothing.
+ * malloc     has no such thing; its place is taken by the bare system calls: mmap of 1 TiB, and madvise(MADV_DONTNEED) on 1 GiB of
+ *            it, which is the price of giving memory back that nobody who gives it back can avoid. It revokes nothing.
  */
 #include "bench.h"
 

@@ -2,14 +2,15 @@
  *
  * W4 and W7: what becomes of memory when classes mix and shift.
  *
- *   churn  a page cache. Pages of seven sizes, 35 KiB on average, under a cap on live bytes. One operation is one miss: throw random
- *          pages out until the new one fits, allocate it, fill all of it (as a read from disk would), keep it. Each thread has its
- *          share of the cap. A stamp in every page is looked at when it goes: two owners of one page would be seen.
+ *   churn  a page cache. Pages of seven sizes, 35 KiB on average, under a cap on live bytes. One operation is one miss: throw
+ *          random pages out until the new one fits, allocate it, fill all of it (as a read from disk would), keep it. Each thread
+ *          has its share of the cap. A stamp in every page is looked at when it goes: two owners of one page would be seen.
  *          Two figures: misses per second, and the process's peak of resident memory over the cap. The filling is most of the time.
- *   shift  512 MiB in pages of 16 KiB, every page touched, all released; then the same bytes in pages of 256 KiB. Figures: how long the
- *          first touch of each takes, and the peak. Who can't move memory between classes needs it twice.
+ *   shift  512 MiB in pages of 16 KiB, every page touched, all released; then the same bytes in pages of 256 KiB. Figures: how long
+ *          the first touch of each takes, and the peak. Who can't move memory between classes needs it twice.
  *
- * Resident memory is counted from what the process had before the subject was opened; the harness's own tables are resident by then.
+ * Resident memory is counted from what the process had before the subject was opened; the harness's own tables are resident by
+ * then.
  */
 #include "bench.h"
 

@@ -2,14 +2,15 @@
  *
  * W3 and the neighbours of W6: memory that one thread allocates and another releases.
  *
- *   handoff    one thread allocates and touches, the other looks and releases; a ring of 1,024 handles between them. With the subject
- *              `none` it is the ring alone. The figure is wall time per page at the releasing end: both ends wait for each other.
+ *   handoff    one thread allocates and touches, the other looks and releases; a ring of 1,024 handles between them. With the
+ *              subject `none` it is the ring alone. The figure is wall time per page at the releasing end: both ends wait for each
+ *              other.
  *   neighbour  each thread allocates, gives the page to the next thread of a circle, and releases what the one before gave it. With
  *              more threads than processors every thread is preempted while others want what it has.
  *
- * The ring is the usual one of a single producer and a single consumer (Lamport 1983). Each end remembers where it last saw the other,
- * and shows where it is itself only every 32 handles, or when it would wait: a ring whose lines move between the processors with
- * every handle costs more than what is to be measured.
+ * The ring is the usual one of a single producer and a single consumer (Lamport 1983). Each end remembers where it last saw the
+ * other, and shows where it is itself only every 32 handles, or when it would wait: a ring whose lines move between the processors
+ * with every handle costs more than what is to be measured.
  */
 #include "bench.h"
 
@@ -141,7 +142,8 @@ typedef struct circle {
     unsigned finished; /* atomic */
 } circle;
 
-/* One step: give the next thread a page if there is room, release one of the last thread's if there is any. How many were released. */
+/* One step: give the next thread a page if there is room, release one of the last thread's if there is any. Says how many were
+ * released. */
 static unsigned neighbour_step(worker *self, ring *in, ring *out, unsigned *spins) {
     const plan *p = self->plan;
     block *to = ring_to_fill(out);
