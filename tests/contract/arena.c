@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Section 4 of the contract, rule by rule: bump memory, reset, adoption, cleanup actions, the ways to close, and what opening and
- * closing cost in address space and memory. And the order of the checks of sections 5 and 6.
+ * Section 4 of the contract, rule by rule: bump memory, reset, adoption, cleanup actions, the ways to close, and how many may be
+ * open. And the order of the checks of sections 5 and 6.
  */
 #include "suite.h"
 
@@ -347,45 +347,7 @@ static void after_close_no_page_is_resident_and_stale_reads_see_zeros(void **sta
     assert_int_equal(value, 1);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- cost */
-
-static void a_thousand_arenas_one_after_the_other_use_the_same_address_space(void **state) {
-    (void)state;
-    size_t after_first = 0;
-    for (unsigned i = 0; i < 1000; i++) {
-        hf_arena arena = open_arena();
-        hf_pool pool = open_pool(arena, 16 * MIB);
-        hf_segment page = take(pool, 64 * KIB), large = take(pool, 2 * MIB), bump;
-        assert_ok(hf_arena_allocate(arena, 100000, 64, &bump));
-        memset(page.address, 1, page.size);
-        memset(large.address, 1, large.size);
-        assert_ok(hf_arena_close(arena, 0));
-        if (i == 20)
-            after_first = process_figure("VmSize");
-    }
-    assert_true(process_figure("VmSize") <= after_first + 64 * MIB); /* 980 more would be gigabytes */
-}
-
-static void a_tebibyte_is_reserved_and_costs_no_memory(void **state) {
-    (void)state;
-    hf_arena_options options = HF_ARENA_OPTIONS_INIT;
-    hf_arena arena;
-    options.reserve_bytes = 1024 * GIB;
-    assert_ok(hf_arena_open(NULL, &arena)); /* whatever a first open costs */
-    assert_ok(hf_arena_close(arena, 0));
-    size_t virtual_before = process_figure("VmSize"), resident_before = process_figure("RssAnon");
-    assert_ok(hf_arena_open(&options, &arena));
-    size_t virtual_after = process_figure("VmSize"), resident_after = process_figure("RssAnon");
-    assert_true(virtual_after - virtual_before >= 1024 * GIB);
-    assert_true(resident_after < resident_before + 64 * KIB);
-    assert_true(arena_stats_of(arena).reserved_bytes >= 1024 * GIB);
-    hf_pool pool = open_pool(arena, 1024 * GIB);
-    hf_segment page = take(pool, 64 * KIB);
-    assert_ok(hf_fill(&page, 0, page.size, 1));
-    assert_true(process_figure("RssAnon") < resident_after + 512 * KIB);
-    assert_ok(hf_arena_close(arena, 0));
-    assert_true(process_figure("RssAnon") < resident_before + 512 * KIB);
-}
+/* -------------------------------------------------------------------------------------------------------------------- limits */
 
 static void four_thousand_arenas_are_open_at_once_and_one_more_is_a_limit(void **state) {
     (void)state;
@@ -483,8 +445,6 @@ int main(void) {
         cmocka_unit_test(close_with_a_timeout_revokes_then_drains_and_any_caller_may_continue),
         cmocka_unit_test(the_last_unpin_wakes_the_closer),
         cmocka_unit_test(after_close_no_page_is_resident_and_stale_reads_see_zeros),
-        cmocka_unit_test(a_thousand_arenas_one_after_the_other_use_the_same_address_space),
-        cmocka_unit_test(a_tebibyte_is_reserved_and_costs_no_memory),
         cmocka_unit_test(four_thousand_arenas_are_open_at_once_and_one_more_is_a_limit),
         cmocka_unit_test(checks_of_access_come_in_the_order_rights_bounds_thread_validity),
         cmocka_unit_test(checks_of_release_come_in_their_order_before_and_after_close),

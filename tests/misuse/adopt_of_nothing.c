@@ -4,8 +4,8 @@
  */
 #include "misuse.h"
 
-static const char ADDRESS[] = "hf_arena_adopt: 64 bytes at ADDR is no memory to adopt";
-static const char SIZE[] = "hf_arena_adopt: 0 bytes at ADDR is no memory to adopt";
+static const char ADDRESS[] = "hf_arena_adopt: the address is NULL";
+static const char SIZE[] = "hf_arena_adopt: the size is 0";
 static const char WRAPS[] = "hf_arena_adopt: N bytes at ADDR ends past the address space";
 
 static char block[64];

@@ -9,10 +9,8 @@
 
 #include "clock.h"
 #include "crew.h"
-#include "memory.h"
 
 #include <stdatomic.h>
-#include <sys/mman.h>
 
 /* `free` unmapped first and cleared the pools after; a later allocate handed the dead segment out and `fill` died. Every handle
  * must be HF_CLOSED, allocate too, and nothing faults: neither checked calls nor a raw stale read. */
@@ -317,41 +315,6 @@ static void leak_detector_blind(void **state) {
     assert_ok(hf_arena_close(arena, 0));
 }
 
-/* A pool entry for each slice: 8 GiB took 254 MiB of heap and 420 ms. Opening must cost the same for 1 MiB and 1 TiB. */
-static size_t growth_of_an_open(uint64_t bytes) {
-    hf_arena_options options = HF_ARENA_OPTIONS_INIT;
-    hf_pool_options pool_options = HF_POOL_OPTIONS_INIT;
-    hf_arena arena;
-    hf_pool pool;
-    options.reserve_bytes = bytes;
-    pool_options.limit_bytes = bytes;
-    struct mappings before = { 0 }, after = { 0 };
-    size_t sum_before = 0, sum_after = 0;
-    assert_true(mappings_read(&before)); /* twice: the first takes the memory for the list itself */
-    assert_true(mappings_read(&after));
-    assert_true(mappings_read(&before));
-    assert_ok(hf_arena_open(&options, &arena));
-    assert_ok(hf_pool_open(arena, &pool_options, &pool));
-    assert_true(mappings_read(&after));
-    for (size_t i = 0; i < before.count; i++)
-        sum_before += before.all[i].rss_bytes;
-    for (size_t i = 0; i < after.count; i++)
-        sum_after += after.all[i].rss_bytes;
-    assert_true(arena_stats_of(arena).reserved_bytes >= bytes);
-    assert_ok(hf_arena_close(arena, 0));
-    mappings_free(&before);
-    mappings_free(&after);
-    return sum_after > sum_before ? sum_after - sum_before : 0;
-}
-
-static void init_of_every_slice(void **state) {
-    (void)state;
-    growth_of_an_open(MIB); /* whatever the first call of anything costs */
-    size_t small = growth_of_an_open(MIB), large = growth_of_an_open(1024 * GIB);
-    assert_true(small < 128 * KIB);
-    assert_true(large < small + 64 * KIB);
-}
-
 /* A gauge read another allocator. Statistics must belong to a handle. */
 static void metrics_of_the_wrong_instance(void **state) {
     (void)state;
@@ -408,7 +371,6 @@ int main(void) {
         cmocka_unit_test(failed_init_hangs_the_next),
         cmocka_unit_test(half_published_init),
         cmocka_unit_test(leak_detector_blind),
-        cmocka_unit_test(init_of_every_slice),
         cmocka_unit_test(metrics_of_the_wrong_instance),
         cmocka_unit_test(reset_that_does_not_advance_the_generation),
     };

@@ -2,13 +2,13 @@
  *
  * The scenarios in which the operating system says no: no address space, no memory, no mappings, a give-back refused.
  *
- * Some failures are real (RLIMIT_AS, the map-count limit, in a child process that is told to be poor); the others are made by
+ * Some failures are real (RLIMIT_AS, in a child process that is told to be poor); the others are made by
  * number in the test build of the library (hf_os_fail_at). Strict overcommit is a setting of the whole machine, so that test sets
  * it only when HOLDFAST_TEST_OVERCOMMIT=1 says that it may, and otherwise runs only where it is set already.
  */
 #include "suite.h"
 
-#include "clock.h"
+#include "child.h"
 #include "memory.h"
 #include "os.h"
 
@@ -16,32 +16,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* Runs the story in a child process and returns its exit status: 0, or the line of the first check that failed. Signals count as
- * 999. The child leaves by _exit: cmocka's asserts are not for it. */
-typedef int story(void);
-
-static int in_a_child(story *tell) {
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(tell() & 0xff);
-    int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        return 998;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 999;
-}
-
-/* In a child: what failed, for the log, and a number for the exit status. */
-#define CHILD_NEEDS(condition)                                                                                   \
-    do {                                                                                                         \
-        if (!(condition)) {                                                                                      \
-            fprintf(stderr, "# %s:%d: %s; last sentence: %s\n", __func__, __LINE__, #condition, hf_error_message()); \
-            return 1;                                                                                            \
-        }                                                                                                        \
-    } while (0)
 
 static bool set_address_space(size_t bytes) {
     struct rlimit limit;
@@ -343,66 +318,6 @@ static void overcommit_fault(void **state) {
     assert_ok(hf_arena_close(arena, 0));
 }
 
-/* munmap failing at the map-count limit (matrixone#28737). A child uses up its mappings: every call still answers with a status,
- * what can't be done is said, and all of it works again once there are mappings. */
-#define FILLERS_MAX 200000
-
-static int poor_in_mappings(void) {
-    hf_arena arena, second;
-    hf_pool pool;
-    hf_segment pages[32], page;
-    hf_pool_options options = HF_POOL_OPTIONS_INIT;
-    options.limit_bytes = 16 * MIB;
-    CHILD_NEEDS(hf_arena_open(NULL, &arena) == HF_OK && hf_pool_open(arena, &options, &pool) == HF_OK);
-    for (unsigned i = 0; i < 32; i++) {
-        CHILD_NEEDS(hf_pool_allocate(pool, 64 * KIB, 0, &pages[i]) == HF_OK);
-        memset(pages[i].address, 1, pages[i].size);
-    }
-    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE), fillers = 0;
-    char *wall = mmap(NULL, FILLERS_MAX * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHILD_NEEDS(wall != MAP_FAILED);
-    while (fillers < FILLERS_MAX / 2 && mprotect(wall + fillers * 2 * page_bytes, page_bytes, PROT_READ) == 0)
-        fillers++; /* each hole in the rights makes two mappings more */
-    CHILD_NEEDS(fillers < FILLERS_MAX / 2);
-
-    size_t got = 0;
-    hf_status status = HF_OK;
-    static hf_segment more[256];
-    while (got < 256 && (status = hf_pool_allocate(pool, 64 * KIB, 0, &more[got])) == HF_OK) {
-        memset(more[got].address, 1, more[got].size);
-        got++;
-    }
-    CHILD_NEEDS(status == HF_OK || status == HF_NO_MEMORY);
-    CHILD_NEEDS(hf_release(&pages[0]) == HF_OK);
-    hf_status trimmed = hf_pool_trim(pool, 0, NULL);
-    CHILD_NEEDS(trimmed == HF_OK || trimmed == HF_SYSTEM || trimmed == HF_NO_MEMORY);
-    hf_status opened = hf_arena_open(NULL, &second);
-    CHILD_NEEDS(opened == HF_OK || opened == HF_NO_MEMORY || opened == HF_SYSTEM);
-    if (opened == HF_OK) {
-        hf_status bump = hf_arena_allocate(second, 100, 8, &page);
-        CHILD_NEEDS(bump == HF_OK || bump == HF_NO_MEMORY);
-    }
-    hf_status closed = hf_arena_close(arena, 0);
-    CHILD_NEEDS(closed == HF_OK || closed == HF_SYSTEM || closed == HF_NO_MEMORY);
-    CHILD_NEEDS(hf_check(&pages[1]) == HF_CLOSED);
-    CHILD_NEEDS(hf_write(&pages[1], 0, "x", 1) == HF_CLOSED);
-
-    CHILD_NEEDS(munmap(wall, FILLERS_MAX * page_bytes) == 0);
-    if (closed != HF_OK)
-        CHILD_NEEDS(hf_arena_close(arena, 0) == HF_OK);
-    CHILD_NEEDS(hf_arena_close(arena, 0) == HF_CLOSED);
-    CHILD_NEEDS(present_bytes(pages[1].address, pages[1].size) == 0 || all_bytes_are(pages[1].address, pages[1].size, 0));
-    if (opened == HF_OK)
-        CHILD_NEEDS(hf_arena_close(second, 0) == HF_OK);
-    CHILD_NEEDS(hf_arena_open(NULL, &second) == HF_OK && hf_arena_close(second, 0) == HF_OK);
-    return 0;
-}
-
-static void map_count_limit(void **state) {
-    (void)state;
-    assert_int_equal(in_a_child(poor_in_mappings), 0);
-}
-
 /* A queue's length walked its nodes: 8 % of CPU. Statistics must cost nothing on the path; what can be counted without a clock is
  * that neither they nor a warm allocate and release ever ask the system for anything. */
 static void size_in_hot_path(void **state) {
@@ -439,7 +354,6 @@ int main(void) {
         cmocka_unit_test(reservation_too_big),
         cmocka_unit_test(reservation_too_big_under_strict_overcommit),
         cmocka_unit_test(overcommit_fault),
-        cmocka_unit_test(map_count_limit),
         cmocka_unit_test(size_in_hot_path),
     };
     return cmocka_run_group_tests_name("scenarios_system", tests, NULL, NULL);

@@ -24,14 +24,13 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static inline void check_status(hf_status got, hf_status expected, const char *call, const char *file, int line) {
-    if (got == expected)
-        return;
-    print_error("%s is %s, not %s; the last sentence was: %s\n", call, hf_status_name(got), hf_status_name(expected),
-                hf_error_message());
-    _fail(file, line);
+static inline bool status_is(hf_status got, hf_status expected, const char *call) {
+    if (got != expected)
+        print_error("%s is %s, not %s; the last sentence was: %s\n", call, hf_status_name(got), hf_status_name(expected),
+                    hf_error_message());
+    return got == expected;
 }
-#define assert_status(call, expected) check_status((call), (expected), #call, __FILE__, __LINE__)
+#define assert_status(call, expected) assert_true(status_is((call), (expected), #call))
 #define assert_ok(call) assert_status(call, HF_OK)
 
 static inline hf_arena open_arena(void) {

@@ -95,7 +95,8 @@ ensure_packages() {
 configure() {
     local name=$1 dir=$root/build/$1 options tree
     shift
-    options=$(printf '%s\n' "$@" && meson --version && cd "$root" && sha256sum meson_options.txt)
+    options=$(printf '%s\n' "$@" && meson --version && cd "$root" && sha256sum meson_options.txt &&
+        if [[ -f build/$name.cross ]]; then cat "build/$name.cross"; fi)
     tree=$(cd "$root" && printf '%s\n' src/*.c && find . -path ./build -prune -o -name meson.build -print | sort | xargs sha256sum)
     local -a how=()
     if [[ -f $dir/.options && $(<"$dir/.options") == "$options" ]]; then

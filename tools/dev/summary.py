@@ -61,7 +61,7 @@ def comments_after(lines, at):
 
 
 def test_cases(build, result):
-    test = result["name"].split(":", 1)[-1]  # "holdfast:unit / pool" -> "unit / pool"
+    test = re.sub(r"\+no_\w+", "", result["name"].split(":", 1)[-1])  # "holdfast:unit+no_asan / pool" -> "unit / pool"
     outcome = RESULTS.get(result["result"], "failed")
     cases, planned, skipped = tap_cases(result.get("stdout") or "")
     for name, case_outcome, why in cases:
