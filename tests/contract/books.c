@@ -21,6 +21,7 @@
 #include "crew.h"
 #include "memory.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #define WORKERS 4

@@ -8,6 +8,7 @@
 
 #include "crew.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 

@@ -5,9 +5,9 @@
  */
 #include "misuse.h"
 
-static const char ALLOCATE[] = "hf_pool_allocate: pool 0xHEX is closed";
-static const char MANY[] = "hf_pool_allocate_many: pool 0xHEX is closed";
-static const char LATER[] = "hf_pool_allocate: pool 0xHEX is closed";
+static const char ALLOCATE[] = "hf_pool_allocate: pool pages is closed";
+static const char MANY[] = "hf_pool_allocate_many: pool pages is closed";
+static const char LATER[] = "hf_pool_allocate: pool pages is closed";
 
 int main(void) {
     stage_open(NULL);

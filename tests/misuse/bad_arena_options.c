@@ -5,7 +5,7 @@
 #include "misuse.h"
 
 static const char STRUCT[] =
-    "hf_arena_open: the options are not those of HF_ARENA_OPTIONS_INIT, or have fields set that this library does not know";
+    "hf_arena_open: the options are not those of HF_ARENA_OPTIONS_INIT, or fields are set that this library does not know";
 static const char KIND[] = "hf_arena_open: kind is N; it must be HF_SHARED, HF_CONFINED or HF_GLOBAL";
 static const char FORK[] = "hf_arena_open: this release has no fork rule but HF_FORK_COPY";
 static const char GUARD[] = "hf_arena_open: this release has no guard mode";

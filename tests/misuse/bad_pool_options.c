@@ -5,7 +5,7 @@
 #include "misuse.h"
 
 static const char STRUCT[] =
-    "hf_pool_open: the options are not those of HF_POOL_OPTIONS_INIT, or have fields set that this library does not know";
+    "hf_pool_open: the options are not those of HF_POOL_OPTIONS_INIT, or fields are set that this library does not know";
 #define RULE "it must be a multiple of the page, above the one before it and at most 1 TiB; zeros come last"
 static const char FIRST[] = "hf_pool_open: class_bytes[0] is N; " RULE;
 static const char SECOND[] = "hf_pool_open: class_bytes[1] is N; " RULE;

@@ -4,7 +4,7 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] = "hf_arena_close: arena 0xHEX is closed";
+static const char SAYS[] = "hf_arena_close: arena engine is closed";
 
 static unsigned ran;
 

@@ -5,8 +5,8 @@
  */
 #include "misuse.h"
 
-static const char ON_CLOSE[] = "hf_arena_on_close: arena 0xHEX is closed";
-static const char ADOPT[] = "hf_arena_adopt: arena 0xHEX is closed";
+static const char ON_CLOSE[] = "hf_arena_on_close: arena engine is closed";
+static const char ADOPT[] = "hf_arena_adopt: arena engine is closed";
 
 static unsigned ran;
 static char block[4096];

@@ -4,13 +4,13 @@
  */
 #include "misuse.h"
 
-static const char CLOSE[] = "hf_arena_close: arena 0xHEX is closed";
-static const char ALLOCATE[] = "hf_arena_allocate: arena 0xHEX is closed";
-static const char RESET[] = "hf_arena_reset: arena 0xHEX is closed";
-static const char ON_CLOSE[] = "hf_arena_on_close: arena 0xHEX is closed";
-static const char ADOPT[] = "hf_arena_adopt: arena 0xHEX is closed";
-static const char POOL_OPEN[] = "hf_pool_open: arena 0xHEX is closed";
-static const char POOL[] = "hf_pool_allocate: pool 0xHEX is closed";
+static const char CLOSE[] = "hf_arena_close: arena engine is closed";
+static const char ALLOCATE[] = "hf_arena_allocate: arena engine is closed";
+static const char RESET[] = "hf_arena_reset: arena engine is closed";
+static const char ON_CLOSE[] = "hf_arena_on_close: arena engine is closed";
+static const char ADOPT[] = "hf_arena_adopt: arena engine is closed";
+static const char POOL_OPEN[] = "hf_pool_open: arena engine is closed";
+static const char POOL[] = "hf_pool_allocate: pool pages is closed";
 
 static unsigned ran;
 static char block[4096];

@@ -4,15 +4,15 @@
  */
 #include "misuse.h"
 
-static const char ALLOCATE[] = "hf_pool_allocate: pool 0xHEX is closed";
-static const char BUMP[] = "hf_arena_allocate: arena 0xHEX is closed";
-static const char RESET[] = "hf_arena_reset: arena 0xHEX is closed";
-static const char POOL_OPEN[] = "hf_pool_open: arena 0xHEX is closed";
+static const char ALLOCATE[] = "hf_pool_allocate: pool pages is closed";
+static const char BUMP[] = "hf_arena_allocate: arena engine is closed";
+static const char RESET[] = "hf_arena_reset: arena engine is closed";
+static const char POOL_OPEN[] = "hf_pool_open: arena engine is closed";
 static const char RELEASE[] = "hf_release: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
 static const char WRITE[] = "hf_write: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
 static const char READ[] = "hf_read: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
 static const char PIN[] = "hf_pin: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
-static const char STATS[] = "hf_pool_get_stats: pool 0xHEX is closed";
+static const char STATS[] = "hf_pool_get_stats: pool pages is closed";
 
 int main(void) {
     stage_open(NULL);

@@ -4,14 +4,14 @@
  */
 #include "misuse.h"
 
-static const char ALLOCATE[] = "hf_pool_allocate: pool 0xHEX is closed";
+static const char ALLOCATE[] = "hf_pool_allocate: pool pages is closed";
 static const char RELEASE[] = "hf_release: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
 static const char WRITE[] = "hf_write: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
 static const char SLOT[] = "hf_segment_slot: segment ADDR (64 KiB, era N) ended with the close of its arena or pool";
-static const char TRIM[] = "hf_pool_trim: pool 0xHEX is closed";
-static const char SET_LIMIT[] = "hf_pool_set_limit: pool 0xHEX is closed";
-static const char FIND[] = "hf_pool_find: pool 0xHEX is closed";
-static const char CLOSE[] = "hf_pool_close: pool 0xHEX is closed";
+static const char TRIM[] = "hf_pool_trim: pool pages is closed";
+static const char SET_LIMIT[] = "hf_pool_set_limit: pool pages is closed";
+static const char FIND[] = "hf_pool_find: pool pages is closed";
+static const char CLOSE[] = "hf_pool_close: pool pages is closed";
 
 int main(void) {
     stage_open(NULL);
