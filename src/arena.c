@@ -443,11 +443,9 @@ static hf_status finish_pools(hf_arena_record *record, uint64_t deadline_ns, int
         if (pool) pthread_mutex_lock(&pool->lock); /* before the arena's is let go: the pool can't be forgotten in between */
         pthread_mutex_unlock(&record->lock);
         if (!pool) return HF_OK;
-        hf_status status = HF_OK;
-        if (pool->id) status = hf_closer_begin(&pool->closer, &pool->lock, &pool->id, deadline_ns);
-        bool finished = !pool->id;
-        if (status != HF_CLOSED) pthread_mutex_unlock(&pool->lock);
-        if (finished || status == HF_CLOSED) { /* its own closer is about to forget it */
+        hf_status status = pool->id ? hf_closer_begin(&pool->closer, &pool->lock, &pool->id, deadline_ns) : HF_CLOSED;
+        pthread_mutex_unlock(&pool->lock);
+        if (status == HF_CLOSED) { /* its own closer finished it, and is about to forget it */
             hf_os_yield();
             continue;
         }
@@ -494,7 +492,7 @@ hf_status hf_arena_close(hf_arena arena, uint64_t timeout_ns) {
     status = may_close(record, timeout_ns);
     if (status == HF_OK) {
         status = hf_closer_begin(&record->closer, &record->lock, &record->id, deadline_ns);
-        if (status == HF_CLOSED) return arena_closed(call, arena.id, NULL);
+        if (status == HF_CLOSED) arena_closed(call, arena.id, record);
         if (status == HF_TIMED_OUT) hf_fail_text(call, status, "another thread is closing the arena");
     }
     if (status == HF_OK) hf_store_release(&record->life, HF_LIFE_REVOKED);

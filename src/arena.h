@@ -102,7 +102,7 @@ void hf_drain_notify(void);
 uint64_t hf_deadline_ns(uint64_t timeout_ns);
 
 /* Becomes the closer, waiting for another one until the deadline. HF_OK; HF_CLOSED: the other one finished; HF_TIMED_OUT. The lock
- * is held at entry, and at return unless HF_CLOSED. id: the word that says whose record it is. */
+ * is held at entry and at return, not while waiting. id: the word that says whose record it is. */
 hf_status hf_closer_begin(hf_closer *closer, pthread_mutex_t *lock, const uint64_t *id, uint64_t deadline_ns);
 void hf_closer_end(hf_closer *closer); /* the lock is held */
 

@@ -45,19 +45,13 @@ uint64_t hf_deadline_ns(uint64_t timeout_ns) {
 hf_status hf_closer_begin(hf_closer *closer, pthread_mutex_t *lock, const uint64_t *id, uint64_t deadline_ns) {
     const uint64_t before = *id;
     while (closer->serial != 0) {
-        if (closer->serial == hf_thread_serial()) { /* inside its own cleanup actions */
-            pthread_mutex_unlock(lock);
-            return HF_CLOSED;
-        }
+        if (closer->serial == hf_thread_serial()) return HF_CLOSED; /* inside its own cleanup actions */
         if (passed(deadline_ns)) return HF_TIMED_OUT;
         uint32_t sequence = hf_load_acquire(&closer->sequence);
         pthread_mutex_unlock(lock);
         hf_os_wait(&closer->sequence, sequence, deadline_ns);
         pthread_mutex_lock(lock);
-        if (hf_load_relaxed(id) != before) {
-            pthread_mutex_unlock(lock);
-            return HF_CLOSED;
-        }
+        if (hf_load_relaxed(id) != before) return HF_CLOSED;
     }
     closer->serial = hf_thread_serial();
     return HF_OK;

@@ -394,7 +394,7 @@ hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
     hf_status status = may_close(record, pool, timeout_ns);
     if (status == HF_OK) {
         status = hf_closer_begin(&record->closer, &record->lock, &record->id, deadline_ns);
-        if (status == HF_CLOSED) return pool_closed(call, pool.id, NULL);
+        if (status == HF_CLOSED) pool_closed(call, pool.id, record);
         if (status == HF_TIMED_OUT) hf_fail_text(call, status, "another thread is closing the pool");
     }
     pthread_mutex_unlock(&record->lock);

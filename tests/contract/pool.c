@@ -670,6 +670,75 @@ static void unspecified_contents_are_never_another_live_owners(void **state) {
     assert_ok(hf_arena_close(arena, 0));
 }
 
+/* ------------------------------------------------------------------------------------------------------------------- close */
+
+static void close_of_a_pool_revokes_then_drains_as_that_of_an_arena(void **state) {
+    (void)state;
+    hf_arena arena = open_arena();
+    hf_pool pool = open_pool(arena, MIB), other = open_pool(arena, MIB);
+    hf_segment page = take(pool, 64 * KIB), lingering = take(pool, 64 * KIB), theirs = take(other, 64 * KIB), none;
+    hf_pinned pin, second;
+    assert_ok(hf_pin(&page, &pin));
+    assert_ok(hf_pin(&lingering, &second));
+    assert_ok(hf_release(&lingering));
+    assert_status(hf_pool_close(pool, 0), HF_BUSY);
+    assert_ok(hf_check(&page));
+    uint64_t began = now_ns();
+    assert_status(hf_pool_close(pool, 3 * MILLISECONDS), HF_TIMED_OUT);
+    assert_true(now_ns() - began >= 3 * MILLISECONDS);
+    assert_status(hf_check(&page), HF_CLOSED);
+    assert_status(hf_pool_allocate(pool, 1, 0, &none), HF_CLOSED);
+    memset(pin.address, 0x22, pin.size);
+    memset(second.address, 0x33, second.size);
+    assert_true(all_bytes_are(pin.address, pin.size, 0x22)); /* the pins still hold */
+    assert_true(all_bytes_are(second.address, second.size, 0x33));
+    assert_ok(hf_unpin(&pin));
+    assert_status(hf_pool_close(pool, 0), HF_TIMED_OUT);
+    assert_ok(hf_unpin(&second));
+    assert_ok(hf_pool_close(pool, 0));
+    assert_status(hf_pool_close(pool, 0), HF_CLOSED);
+    assert_int_equal(present_bytes(page.address, page.size), 0);
+    assert_ok(hf_check(&theirs));
+    assert_ok(hf_arena_close(arena, 0));
+}
+
+struct pool_unpinning {
+    hf_pool pool;
+    hf_segment page;
+    hf_pinned pin;
+    unsigned lost;
+    hf_status closed, unpinned;
+};
+
+static void pool_unpinning_member(unsigned me, void *context) {
+    struct pool_unpinning *u = context;
+    if (me == 0) {
+        u->closed = hf_pool_close(u->pool, HF_FOREVER);
+        return;
+    }
+    while (hf_check(&u->page) != HF_CLOSED)
+        sleep_ns(10000);
+    memset(u->pin.address, 0x44, u->pin.size);
+    sleep_ns(200000);
+    u->lost += !all_bytes_are(u->pin.address, u->pin.size, 0x44);
+    u->unpinned = hf_unpin(&u->pin);
+}
+
+static void the_last_unpin_wakes_the_closer_of_a_pool(void **state) {
+    (void)state;
+    hf_arena arena = open_arena();
+    for (unsigned round = 0; round < 60; round++) {
+        struct pool_unpinning u = { .pool = open_pool(arena, MIB) };
+        u.page = take(u.pool, 4 * KIB);
+        assert_ok(hf_pin(&u.page, &u.pin));
+        crew_run(2, pool_unpinning_member, &u);
+        assert_int_equal(u.closed, HF_OK);
+        assert_int_equal(u.unpinned, HF_OK);
+        assert_int_equal(u.lost, 0);
+    }
+    assert_ok(hf_arena_close(arena, 0));
+}
+
 /* --------------------------------------------------------------------------------------------------------------------- limits */
 
 static void a_pool_too_many_is_a_limit_and_all_of_them_work(void **state) {
@@ -741,6 +810,8 @@ int main(void) {
         cmocka_unit_test(a_segment_is_zero_when_allocated_whatever_happened_before),
         cmocka_unit_test(a_hint_is_ignored_while_a_pin_is_held),
         cmocka_unit_test(unspecified_contents_are_never_another_live_owners),
+        cmocka_unit_test(close_of_a_pool_revokes_then_drains_as_that_of_an_arena),
+        cmocka_unit_test(the_last_unpin_wakes_the_closer_of_a_pool),
         cmocka_unit_test(a_pool_too_many_is_a_limit_and_all_of_them_work),
         cmocka_unit_test(a_full_count_of_pins_is_a_limit_and_checked_calls_wait_for_room),
     };

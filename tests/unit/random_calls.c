@@ -24,7 +24,7 @@
 
 #include "random_model.h"
 
-enum { PROGRAMS = HF_ERA_MAX < 100 ? 40 : 60, STEPS = 1500 };
+enum { PROGRAMS = HF_ERA_MAX < 100 ? 200 : 300, STEPS = 1500 };
 
 /* ------------------------------------------------------------------------------------------------------------ arenas, pools */
 
