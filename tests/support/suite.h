@@ -33,6 +33,16 @@ static inline bool status_is(hf_status got, hf_status expected, const char *call
 #define assert_status(call, expected) assert_true(status_is((call), (expected), #call))
 #define assert_ok(call) assert_status(call, HF_OK)
 
+/* For what an emulator of a foreign processor can't show: address space limits and resident memory are its own, not the kernel's. */
+#define skip_if_emulated()                                                                 \
+    do {                                                                                   \
+        if (getenv("MESON_EXE_WRAPPER")) {                                                 \
+            print_message("# an emulator's memory is not the kernel's: skipped\n");        \
+            skip();                                                                        \
+            return;                                                                        \
+        }                                                                                  \
+    } while (0)
+
 static inline hf_arena open_arena(void) {
     hf_arena arena;
     assert_ok(hf_arena_open(NULL, &arena));

@@ -92,7 +92,9 @@ static void a_request_that_failed_leaves_no_address_space_behind(void **state) {
 
 static void requests_beyond_any_machine_are_refused_and_change_nothing(void **state) {
     (void)state;
-    static const size_t sizes[] = { UINT64_C(1) << 47, UINT64_C(1) << 50, (UINT64_C(1) << 63) - 1, UINT64_C(1) << 63, SIZE_MAX - 4096, SIZE_MAX };
+    static const size_t sizes[] = {
+        UINT64_C(1) << 47, UINT64_C(1) << 50, (UINT64_C(1) << 63) - 1, UINT64_C(1) << 63, SIZE_MAX - 4096, SIZE_MAX,
+    };
     hf_arena arena = open_arena();
     hf_pool pool = open_pool(arena, SIZE_MAX);
     hf_segment segment;

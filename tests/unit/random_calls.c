@@ -5,7 +5,7 @@
  * A program is a seed. It makes some thousand calls, on two threads that take turns (never two at once), over several arenas (shared,
  * confined, global), pools (different classes and limits), and every sort of handle: whole, sliced, read-only, bump, adopted, stale,
  * closed, zero. The model is random_model.h: arrays of what is open and who owns what, and a copy of every byte. It knows the header,
- * and of the library's insides only two numbers, HF_ERA_MAX and HF_PINS_MAX, for the build in which they are tiny.
+ * and of the library's insides only the hold word's eras: that they never repeat, that HF_ERA_MAX ends them, and HF_PINS_MAX the pins.
  *
  * Checked at each call: the status; that the results of a failed call are untouched; that a new segment is zero, aligned, of the
  * right size, and overlaps nobody's memory. Checked all the time: the bytes of segments taken at random, the books of pools and
@@ -83,7 +83,9 @@ static void step_arena_close(world *w) {
 }
 
 static void step_pool_open(world *w) {
-    static const uint64_t lists[][6] = { { 0 }, { 4096 }, { 8192 }, { 16384, 65536 }, { 4096, 12288, 20480 }, { 65536 }, { 4096, 8192, 16384, 3 * MIB } };
+    static const uint64_t lists[][6] = {
+        { 0 }, { 4096 }, { 8192 }, { 16384, 65536 }, { 4096, 12288, 20480 }, { 65536 }, { 4096, 8192, 16384, 3 * MIB },
+    };
     int n = pick_arena(w);
     if (w->pool_count == MAX_POOLS || open_pools(w) >= 10) return;
     marena *a = n < 0 ? NULL : &w->arenas[n];
@@ -251,14 +253,17 @@ static void step_allocate_many(world *w) {
 static void step_bump(world *w) {
     int n = pick_arena(w);
     marena *a = n < 0 ? NULL : &w->arenas[n];
-    size_t size = one_in(w, 10) ? 0 : below(w, one_in(w, 8) ? 3 * MIB : 20000), alignment = (size_t)1 << below(w, one_in(w, 10) ? 23 : 13);
+    size_t size = one_in(w, 10) ? 0 : below(w, one_in(w, 8) ? 3 * MIB : 20000);
+    size_t alignment = (size_t)1 << below(w, one_in(w, 10) ? 23 : 13);
     unsigned expected = arena_expected(w, n);
+    bool too_much = false;
     switch (below(w, 16)) {
     case 0: alignment = 0, expected = M(HF_INVALID); break;
     case 1: alignment = 24, expected = M(HF_INVALID); break;
-    case 2: size = (UINT64_C(1) << (47 + below(w, 17))) + below(w, 100), expected = expected == M(HF_OK) ? M(HF_NO_MEMORY) : expected; break;
-    case 3: alignment = UINT64_C(1) << (48 + below(w, 16)), expected = expected == M(HF_OK) ? M(HF_NO_MEMORY) : expected; break;
+    case 2: size = (UINT64_C(1) << (47 + below(w, 17))) + below(w, 100), too_much = true; break;
+    case 3: alignment = UINT64_C(1) << (48 + below(w, 16)), too_much = true; break;
     }
+    if (too_much && expected == M(HF_OK)) expected = M(HF_NO_MEMORY);
     /* memory from before a reset is zeroed under a pin, and there may be none left */
     if (expected == M(HF_OK) && a->bump_pins >= HF_PINS_MAX && a->resets > 0) expected |= M(HF_LIMIT);
     hf_segment got;
@@ -355,7 +360,9 @@ static unsigned expected_of_release(world *w, const view *v) {
     if (v->issue < 0) return M(HF_INVALID);
     issue *i = &w->issues[v->issue];
     unsigned valid = validity(w, v);
-    if (valid & M(HF_WRONG_THREAD)) return valid & M(HF_CLOSED) ? M(HF_WRONG_THREAD) | M(HF_CLOSED) | M(HF_INVALID) | M(HF_READ_ONLY) : valid;
+    if (valid & M(HF_WRONG_THREAD) && valid & M(HF_CLOSED)) /* of a revoked confined one, off its thread */
+        return M(HF_WRONG_THREAD) | M(HF_CLOSED) | M(HF_INVALID) | M(HF_READ_ONLY);
+    if (valid & M(HF_WRONG_THREAD)) return valid;
     if (i->kind == ADOPTED || (i->kind == SLOT && v->interior)) return M(HF_INVALID);
     return v->read_only ? M(HF_READ_ONLY) : valid;
 }

@@ -116,7 +116,8 @@ static inline void wrong(world *w, const char *what, int line) {
 #define MUST(condition) ((condition) ? (void)0 : wrong(w, #condition, __LINE__))
 
 static inline hf_status answered(world *w, const char *call, hf_status status, unsigned expected, int line) {
-    snprintf(w->trace[w->calls % TRACE], sizeof w->trace[0], "%" PRIu64 " thread %d: %.90s = %s", w->calls, w->me, call, hf_status_name(status));
+    char *trace = w->trace[w->calls % TRACE];
+    snprintf(trace, sizeof w->trace[0], "%" PRIu64 " thread %d: %.90s = %s", w->calls, w->me, call, hf_status_name(status));
     if (!(expected >> status & 1)) {
         char text[400] = "";
         for (int s = 0; s <= HF_SYSTEM; s++)
@@ -170,7 +171,8 @@ static inline const view *pick_view(world *w) {
     static const view zero = { .issue = -1 };
     if (w->view_count == 0 || one_in(w, 80)) return &zero;
     const view *v = &w->views[below(w, (uint64_t)w->view_count)];
-    for (int tries = (int)below(w, 6); tries > 0 && w->issues[v->issue].state == ENDED; tries--) v = &w->views[below(w, (uint64_t)w->view_count)];
+    for (int tries = (int)below(w, 6); tries > 0 && w->issues[v->issue].state == ENDED; tries--)
+        v = &w->views[below(w, (uint64_t)w->view_count)];
     return v;
 }
 
@@ -285,6 +287,9 @@ static inline void new_issue(world *w, enum kind kind, int arena, int pool, cons
     *i = (issue){ .kind = kind, .state = LIVE, .arena = arena, .pool = pool, .at = s->address, .size = s->size, .first = *s };
     if (kind == SLOT) i->large = s->size > w->pools[pool].class_bytes[w->pools[pool].class_count - 1];
     if (zero) MUST(all_bytes_are(s->address, s->size, 0));
+    MUST(hf_hold_era(s->era) >= 1 && hf_hold_era(s->era) <= HF_ERA_MAX);
+    for (int n = 0; n < w->issue_count && kind == SLOT; n++) /* eras never repeat on a word */
+        MUST(w->issues[n].first.hold != s->hold || hf_hold_era(w->issues[n].first.era) != hf_hold_era(s->era));
     i->shadow = malloc(s->size + 1);
     memcpy(i->shadow, s->address, s->size);
     view v = { .s = *s, .issue = w->issue_count++ };
@@ -336,7 +341,8 @@ static inline void arena_becomes(world *w, int n, enum state state) {
 
 static inline void look_at_books(world *w, int n, const hf_pool_stats *s) {
     const mpool *p = &w->pools[n];
-    uint64_t needed = p->live_bytes + p->lingering_bytes, misuses = p->misuse_stale + p->misuse_invalid + p->misuse_read_only + p->misuse_wrong_thread;
+    uint64_t needed = p->live_bytes + p->lingering_bytes,
+             misuses = p->misuse_stale + p->misuse_invalid + p->misuse_read_only + p->misuse_wrong_thread;
     MUST(s->limit_bytes == p->limit_bytes);
     MUST(s->live_bytes == p->live_bytes);
     MUST(s->lingering_bytes == p->lingering_bytes);

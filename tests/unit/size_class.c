@@ -21,7 +21,8 @@ static uint32_t by_search(const hf_size_classes *classes, uint64_t size) {
 }
 
 static void assert_agrees_around(const hf_size_classes *classes, uint64_t size) {
-    for (uint64_t at = size > 2 ? size - 2 : 1; at <= size + 2; at++) assert_int_equal(hf_size_class_of(classes, at), by_search(classes, at));
+    for (uint64_t at = size > 2 ? size - 2 : 1; at <= size + 2; at++)
+        assert_int_equal(hf_size_class_of(classes, at), by_search(classes, at));
 }
 
 static void all_zeros_are_the_default_classes(void **state) {
