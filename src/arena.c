@@ -273,6 +273,8 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
     hf_status status = check_options(&o);
     if (status != HF_OK) return status;
     hf_start();
+    hf_thread *thread = o.kind == HF_CONFINED ? hf_thread_self() : NULL; /* its end is what lets others close the arena */
+    if (o.kind == HF_CONFINED && !thread) return hf_fail_text(call, HF_NO_MEMORY, "there is no memory for the thread's record");
     hf_arena_record *record = take_place();
     if (!record)
         return hf_fail(&(hf_facts){ .call = call, .status = HF_LIMIT, .reason = HF_WHY_FULL, .text = "arenas are open",
@@ -284,7 +286,6 @@ hf_status hf_arena_open(const hf_arena_options *options, hf_arena *arena) {
         free_place(record);
         return hf_fail_system(call, o.numa_node ? "mmap and mbind to that node" : "mmap for address space", reserve, error);
     }
-    hf_thread *thread = o.kind == HF_CONFINED ? hf_thread_self() : NULL;
     if (thread) thread->confined_arenas++;
     pthread_mutex_lock(&record->lock);
     for (int i = 0; i < HF_WORDS; i++) {

@@ -193,7 +193,7 @@ void hf_status_fork(hf_fork_phase phase) {
 bool hf_options_read(void *known, size_t known_bytes, const void *given) {
     size_t bytes;
     memcpy(&bytes, given, sizeof bytes);
-    if (bytes < sizeof bytes) return false;
+    if (bytes < sizeof bytes || bytes % sizeof bytes) return false; /* every version ends on 8 bytes */
     for (size_t i = known_bytes; i < bytes; i++)
         if (((const char *)given)[i]) return false;
     memcpy(known, given, hf_min(bytes, known_bytes));
@@ -203,7 +203,7 @@ bool hf_options_read(void *known, size_t known_bytes, const void *given) {
 bool hf_stats_write(void *given, void *known, size_t known_bytes) {
     size_t bytes;
     memcpy(&bytes, given, sizeof bytes);
-    if (bytes < sizeof bytes) return false;
+    if (bytes < sizeof bytes || bytes % sizeof bytes) return false; /* every version ends on 8 bytes */
     memcpy(known, &bytes, sizeof bytes);
     memcpy(given, known, hf_min(bytes, known_bytes));
     if (bytes > known_bytes) memset((char *)given + known_bytes, 0, bytes - known_bytes);
