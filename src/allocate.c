@@ -33,9 +33,11 @@ typedef struct hf_issue {
     bool zeroing;      /* ISSUING, not yet LIVE */
     uint64_t era;
     uint64_t dirty_bytes;
+    hf_segment segment;
 } hf_issue;
 
-/* In a section or under the lock: from here on a close sees it. */
+/* In a section or under the lock: from here on a close sees it. The segment is made here too: a slot that needs no zeroing is LIVE and
+ * has no pin, so once the section is left its pool may be closed and the chunk's header gone. */
 static inline void issue_begin(hf_issue *issue, const char *call, hf_hold *hold, unsigned flags) {
     issue->call = call;
     issue->hold = hold;
@@ -44,13 +46,9 @@ static inline void issue_begin(hf_issue *issue, const char *call, hf_hold *hold,
     issue->era = hf_hold_next_era(hold, issue->chunk->range->served_era);
     issue->dirty_bytes = flags & HF_UNINITIALISED ? 0 : hf_slot_dirty_bytes(issue->chunk, issue->slot);
     issue->zeroing = issue->dirty_bytes != 0 || flags & HF_POPULATE;
+    issue->segment = (hf_segment){ hf_slot_address(issue->chunk, issue->slot), issue->chunk->slot_bytes, hold,
+                                   hf_view_era(issue->era, issue->chunk->view_flags) };
     hf_hold_issue(hold, issue->era, issue->zeroing);
-}
-
-static inline void issue_segment(const hf_issue *issue, hf_segment *segment) {
-    const hf_chunk *chunk = issue->chunk;
-    *segment = (hf_segment){ chunk->base + issue->slot * chunk->slot_bytes, chunk->slot_bytes, issue->hold,
-                             hf_view_era(issue->era, chunk->view_flags) };
 }
 
 /* A closer took it away meanwhile; the pin of the allocation was what it still waits for. */
@@ -78,20 +76,18 @@ HF_COLD static hf_status issue_unpopulated(const hf_issue *issue, hf_pool pool, 
 }
 
 static inline hf_status issue_end(const hf_issue *issue, hf_pool pool, unsigned flags, hf_segment *segment) {
-    hf_segment made;
-    issue_segment(issue, &made);
     if (issue->zeroing) {
         if (flags & HF_POPULATE) {
-            int error = hf_os_populate(made.address, made.size);
-            if (HF_UNLIKELY(error != 0)) return issue_unpopulated(issue, pool, made.size, error);
+            int error = hf_os_populate(issue->segment.address, issue->segment.size);
+            if (HF_UNLIKELY(error != 0)) return issue_unpopulated(issue, pool, issue->segment.size, error);
         }
         if (issue->dirty_bytes) {
-            memset(made.address, 0, issue->dirty_bytes);
+            memset(issue->segment.address, 0, issue->dirty_bytes);
             issue->chunk->dirty[issue->slot] = 0;
         }
         if (HF_UNLIKELY(!hf_hold_publish(issue->hold, issue->era))) return issue_revoked(issue, pool);
     }
-    *segment = made;
+    *segment = issue->segment;
     return HF_OK;
 }
 

@@ -406,7 +406,7 @@ hf_status hf_pool_close(hf_pool pool, uint64_t timeout_ns) {
     int error = 0;
     if (!hf_drain(look, record, deadline_ns, &count)) status = pinned(record, HF_TIMED_OUT, HF_WHY_NOT_DRAINED, count);
     if (status == HF_OK && (error = hf_pool_finish(record)) != 0)
-        status = hf_fail_system(call, "mmap over the pool's address space", 0, error), status = HF_SYSTEM;
+        hf_fail_system(call, "mmap over the pool's address space", hf_ranges_bytes(record->ranges), error), status = HF_SYSTEM;
     pthread_mutex_lock(&record->lock);
     hf_closer_end(&record->closer);
     pthread_mutex_unlock(&record->lock);

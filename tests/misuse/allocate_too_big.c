@@ -4,12 +4,10 @@
  */
 #include "misuse.h"
 
-static const char OVER[] =
-    "hf_pool_allocate: 1028 KiB do not fit: pool pages has 64 KiB charged (64 KiB of it in use) of a limit of 1 MiB";
+static const char OVER[] = "hf_pool_allocate: 1028 KiB do not fit: pool pages has 64 KiB charged (64 KiB of it in use) of a limit of 1 MiB";
 static const char HUGE_SIZE[] =
     "hf_pool_allocate: N bytes do not fit: pool pages has 64 KiB charged (64 KiB of it in use) of a limit of 1 MiB";
-static const char BUMP[] =
-    "hf_arena_allocate: N bytes are more than the address space can hold";
+static const char BUMP[] = "hf_arena_allocate: N bytes are more than the address space can hold";
 
 int main(void) {
     stage_open(NULL);

@@ -12,8 +12,7 @@ static const char GUARD[] = "hf_arena_open: this release has no guard mode";
 static const char SEAL[] = "hf_arena_open: this release can't seal arenas";
 static const char HUGE_PAGES[] = "hf_arena_open: this release has no huge pages";
 static const char RESERVED[] = "hf_arena_open: a reserved option is not zero";
-static const char ADDRESS_SPACE[] =
-    "hf_arena_open: mmap for address space of 4294967296 GiB failed: Cannot allocate memory (errno 12)";
+static const char ADDRESS_SPACE[] = "hf_arena_open: mmap for address space of 4294967296 GiB failed: Cannot allocate memory (errno 12)";
 
 #define WITH(field, value)                                                  \
     static hf_status with_##field(void) {                                   \

@@ -4,10 +4,8 @@
  */
 #include "misuse.h"
 
-static const char PIN[] =
-    "hf_pin: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is kept by its pins";
-static const char READ[] =
-    "hf_read: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is kept by its pins";
+static const char PIN[] = "hf_pin: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is kept by its pins";
+static const char READ[] = "hf_read: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is kept by its pins";
 
 int main(void) {
     stage_open(NULL);

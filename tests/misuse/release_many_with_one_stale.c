@@ -4,8 +4,7 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] =
-    "hf_release_many: segment ADDR (pool pages, 64 KiB, slot 2, era N) was already released; the slot is free";
+static const char SAYS[] = "hf_release_many: segment ADDR (pool pages, 64 KiB, slot 2, era N) was already released; the slot is free";
 
 static hf_status release_again(const hf_segment *pages, size_t *released) {
     return hf_release_many(pages, 1, released);

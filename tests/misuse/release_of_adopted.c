@@ -4,9 +4,8 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] =
-    "hf_release: segment ADDR (adopted by arena engine, 4 KiB, era N) is adopted memory, which ends with its "
-    "arena: it can't be released";
+static const char SAYS[] = "hf_release: segment ADDR (adopted by arena engine, 4 KiB, era N) is adopted memory, which ends with its "
+                           "arena: it can't be released";
 
 static char block[4096];
 static unsigned ran;

@@ -5,8 +5,7 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] =
-    "hf_release: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is in era N";
+static const char SAYS[] = "hf_release: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is in era N";
 
 int main(void) {
     stage_open(NULL);

@@ -4,8 +4,7 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] =
-    "hf_release_dirty: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
+static const char SAYS[] = "hf_release_dirty: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
 
 int main(void) {
     stage_open(NULL);

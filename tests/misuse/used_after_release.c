@@ -11,10 +11,8 @@ static const char WRITE[] = "hf_write: segment ADDR (pool pages, 64 KiB, slot 1,
 static const char FILL[] = "hf_fill: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
 static const char SET[] = "hf_set_u64: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
 static const char COPY[] = "hf_copy: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
-static const char MISMATCH[] =
-    "hf_mismatch: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
-static const char SLOT[] =
-    "hf_segment_slot: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
+static const char MISMATCH[] = "hf_mismatch: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
+static const char SLOT[] = "hf_segment_slot: segment ADDR (pool pages, 64 KiB, slot 1, era N) was already released; the slot is free";
 
 int main(void) {
     stage_open(NULL);

@@ -5,10 +5,8 @@
  */
 #include "misuse.h"
 
-static const char SAYS[] =
-    "hf_release: segment ADDR (confined, 64 KiB, era N): arena engine is confined to thread N; this is thread N";
-static const char INSIDE[] =
-    "hf_release: segment ADDR (confined, 4 KiB, era N): arena engine is confined to thread N; this is thread N";
+static const char SAYS[] = "hf_release: segment ADDR (confined, 64 KiB, era N): arena engine is confined to thread N; this is thread N";
+static const char INSIDE[] = "hf_release: segment ADDR (confined, 4 KiB, era N): arena engine is confined to thread N; this is thread N";
 static const char DIRTY[] =
     "hf_release_dirty: segment ADDR (confined, 64 KiB, era N): arena engine is confined to thread N; this is thread N";
 

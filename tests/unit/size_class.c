@@ -27,7 +27,7 @@ static void assert_agrees_around(const hf_size_classes *classes, uint64_t size) 
 
 static void all_zeros_are_the_default_classes(void **state) {
     (void)state;
-    hf_size_classes classes;
+    hf_size_classes classes = { 0 };
     make(&classes, (uint64_t[HF_CLASSES_MAX]){ 0 });
     assert_int_equal(classes.count, 7);
     for (uint32_t i = 0; i < 7; i++) assert_int_equal(classes.bytes[i], 4 * KIB << i);
@@ -35,7 +35,7 @@ static void all_zeros_are_the_default_classes(void **state) {
 
 static void default_classes_below_a_larger_page_are_left_out(void **state) {
     (void)state;
-    hf_size_classes classes;
+    hf_size_classes classes = { 0 };
     unsigned wrong;
     assert_true(hf_size_classes_make(&classes, (uint64_t[HF_CLASSES_MAX]){ 0 }, 64 * KIB, &wrong));
     assert_int_equal(classes.count, 3);
@@ -54,7 +54,7 @@ static void a_request_gets_the_smallest_class_that_holds_it(void **state) {
         { 12 * KIB, 20 * KIB, MIB, 3 * MIB, 64 * MIB, GIB, 1024 * GIB },
     };
     for (size_t list = 0; list < sizeof lists / sizeof lists[0]; list++) {
-        hf_size_classes classes;
+        hf_size_classes classes = { 0 };
         make(&classes, lists[list]);
         for (uint64_t size = 1; size <= 70 * PAGE; size++) assert_int_equal(hf_size_class_of(&classes, size), by_search(&classes, size));
         for (uint32_t i = 0; i < classes.count; i++) assert_agrees_around(&classes, classes.bytes[i]);
@@ -66,7 +66,7 @@ static void a_request_gets_the_smallest_class_that_holds_it(void **state) {
 static void thirty_two_classes_all_count(void **state) {
     (void)state;
     uint64_t bytes[HF_CLASSES_MAX];
-    hf_size_classes classes;
+    hf_size_classes classes = { 0 };
     for (uint64_t i = 0; i < HF_CLASSES_MAX; i++) bytes[i] = (i + 1) * 3 * PAGE;
     make(&classes, bytes);
     assert_int_equal(classes.count, HF_CLASSES_MAX);
@@ -74,7 +74,7 @@ static void thirty_two_classes_all_count(void **state) {
 }
 
 static void assert_refused(const uint64_t bytes[HF_CLASSES_MAX], unsigned where) {
-    hf_size_classes classes;
+    hf_size_classes classes = { 0 };
     unsigned wrong = 99;
     assert_false(hf_size_classes_make(&classes, bytes, PAGE, &wrong));
     assert_int_equal(wrong, where);
