@@ -72,6 +72,7 @@ static inline bool hf_cache_enter(hf_cache *cache, const uint64_t *gate, uint64_
 
 static inline void hf_cache_leave(hf_cache *cache) {
     hf_store_release(&cache->busy, 0);
+    HF_POINT(); /* whoever waited may come before all that follows */
 }
 
 /* The seizer's side: after the gate is shut and the heavy barrier made. */
