@@ -147,8 +147,7 @@ static struct fact *add(struct fact *facts, size_t *count, const char *name, con
 
 static void add_memory(struct fact *facts, size_t *count) {
     struct rlimit limit;
-    struct fact *f =
-        add(facts, count, "memory of the machine", "pools without a limit of their own take half of the least of these three");
+    struct fact *f = add(facts, count, "memory of the machine", "pools without a limit of their own take half of the least of these three");
     describe_bytes((uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE), f->here, sizeof f->here);
     f = add(facts, count, "cgroup limit, version 2", "memory.max, from this process's group up to the root");
     describe_limit(groups_limit(true), f->here, sizeof f->here);

@@ -77,13 +77,12 @@ static int judge(const struct job *job, const struct outcome *o) {
         status = complain("%s did not use holdfast: its page cache was \"%s\"", job->sqlite3, stats->cache);
     else if (stats->hits + stats->misses == 0) status = complain("%s never asked holdfast for a page", job->sqlite3);
     if (stats->limit_bytes != job->limit_bytes)
-        status = complain("the limit in force was %" PRIu64 " bytes, and not the %" PRIu64 " asked for", stats->limit_bytes,
-                          job->limit_bytes);
+        status =
+            complain("the limit in force was %" PRIu64 " bytes, and not the %" PRIu64 " asked for", stats->limit_bytes, job->limit_bytes);
     if (stats->peak_bytes > stats->limit_bytes)
         status = complain("the limit was broken: %" PRIu64 " bytes charged of %" PRIu64, stats->peak_bytes, stats->limit_bytes);
     if (stats->segments > 0 || stats->live_bytes > 0)
-        status =
-            complain("%" PRIu64 " segments (%" PRIu64 " bytes) were still outstanding at exit", stats->segments, stats->live_bytes);
+        status = complain("%" PRIu64 " segments (%" PRIu64 " bytes) were still outstanding at exit", stats->segments, stats->live_bytes);
     if (stats->misuses > 0) status = complain("%" PRIu64 " misuses were counted", stats->misuses);
     return status;
 }

@@ -98,8 +98,8 @@ void first_error(const struct work *work, const char *name, char *text, size_t s
     text[0] = 0;
     while (file && !text[0] && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        bool statistics = line[0] == ' ' || strncmp(line, "holdfast-sqlite: summary", 24) == 0 ||
-                          strncmp(line, "holdfast-sqlite: cache", 22) == 0;
+        bool statistics =
+            line[0] == ' ' || strncmp(line, "holdfast-sqlite: summary", 24) == 0 || strncmp(line, "holdfast-sqlite: cache", 22) == 0;
         if (line[0] && !statistics) snprintf(text, size, "%s", line);
     }
     if (file) fclose(file);
@@ -121,12 +121,11 @@ bool read_cache_stats(const struct work *work, const char *name, struct cache_st
     bool found = false;
     *stats = (struct cache_stats){ 0 };
     while (file && !found && fgets(line, sizeof line, file))
-        found = sscanf(line, "holdfast-sqlite: cache %31s", stats->cache) == 1 &&
-                number_after(line, "limit", &stats->limit_bytes) && number_after(line, "peak", &stats->peak_bytes) &&
-                number_after(line, "live", &stats->live_bytes) && number_after(line, "hits", &stats->hits) &&
-                number_after(line, "misses", &stats->misses) && number_after(line, "given_back", &stats->given_back_bytes) &&
-                number_after(line, "segments", &stats->segments) && number_after(line, "refused", &stats->refused) &&
-                number_after(line, "misuses", &stats->misuses);
+        found = sscanf(line, "holdfast-sqlite: cache %31s", stats->cache) == 1 && number_after(line, "limit", &stats->limit_bytes) &&
+                number_after(line, "peak", &stats->peak_bytes) && number_after(line, "live", &stats->live_bytes) &&
+                number_after(line, "hits", &stats->hits) && number_after(line, "misses", &stats->misses) &&
+                number_after(line, "given_back", &stats->given_back_bytes) && number_after(line, "segments", &stats->segments) &&
+                number_after(line, "refused", &stats->refused) && number_after(line, "misuses", &stats->misuses);
     if (file) fclose(file);
     return found;
 }
